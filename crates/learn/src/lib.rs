@@ -1,1 +1,6 @@
-//! placeholder
+//! Pure algorithms without I/O: what the server computes about data, written once and tested against its definition.
+//!
+//! Nothing here reads a clock, a file or a random source; a caller passes numbers in and gets numbers back.
+
+pub mod downsample;
+pub mod quantiles;
