@@ -1,3 +1,23 @@
 //! The words of Lazuli: plain types, validation and grammars shared by every layer. No I/O.
 //!
 //! One noun, one module; the same name is used by the file in `store`, `core`, `api` and `cli`.
+
+pub mod yaml;
+
+pub mod actions;
+pub mod audit;
+pub mod clock;
+pub mod errors;
+pub mod names;
+pub mod pages;
+pub mod principals;
+pub mod random;
+pub mod roles;
+pub mod tokens;
+pub mod workspaces;
+
+pub use actions::{Action, ActionSet};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use errors::ErrorCode;
+pub use pages::{Page, PageRequest};
+pub use random::{IdSource, SeededIds, SystemIds};
