@@ -8,11 +8,13 @@ pub mod actions;
 pub mod audit;
 pub mod clock;
 pub mod errors;
+pub mod expressions;
 pub mod names;
 pub mod pages;
 pub mod principals;
 pub mod random;
 pub mod roles;
+pub mod runner;
 pub mod tokens;
 pub mod workspaces;
 
