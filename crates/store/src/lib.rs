@@ -1,1 +1,28 @@
-//! placeholder
+//! Metadata: schema, migrations and queries, for SQLite and PostgreSQL behind one concrete [`Store`].
+//!
+//! `core` opens a [`Store`] and runs closures over [`Tx`]; the functions of a noun stand in that noun's module. One SQL
+//! text serves both back ends: TEXT ids, BIGINT microseconds, DOUBLE PRECISION, BYTEA, JSON as TEXT, `$n` placeholders,
+//! `ON CONFLICT`, `RETURNING`; the few differences are in [`Dialect`]. A transaction is one closure, run on the back
+//! end's own threads: nothing is held across an await.
+
+mod dialect;
+mod error;
+mod migrations;
+mod postgres;
+mod queue;
+mod row;
+mod sqlite;
+mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod tx;
+mod value;
+mod work;
+
+pub use dialect::Dialect;
+pub use error::{ConflictKind, StoreError};
+pub use migrations::AppliedMigration;
+pub use row::{Cell, FromCell, Row};
+pub use store::{Backend, Store, StoreOptions};
+pub use tx::Tx;
+pub use value::{Kind, Param, ToParam, Typed, Value, as_params};

@@ -1,0 +1,83 @@
+//! The few places where SQLite and PostgreSQL need different SQL text. Everything else is one text for both.
+
+/// Which database a [`Tx`](crate::Tx) talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// The embedded default.
+    Sqlite,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl Dialect {
+    /// `column LIKE $n`, case-sensitive, with `%` and `_` only: the backslash is an ordinary character on both.
+    pub fn like(self, column: &str, placeholder: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("{column} LIKE {placeholder}"),
+            Dialect::Postgres => format!("{column} LIKE {placeholder} ESCAPE ''"),
+        }
+    }
+
+    /// Like [`like`](Self::like), ignoring the case of letters (of ASCII letters in SQLite).
+    pub fn ilike(self, column: &str, placeholder: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("LOWER({column}) LIKE LOWER({placeholder})"),
+            Dialect::Postgres => format!("{column} ILIKE {placeholder} ESCAPE ''"),
+        }
+    }
+
+    /// Ends a SELECT whose rows this transaction will change. SQLite has one writer, so it needs nothing.
+    pub fn for_update(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE",
+        }
+    }
+
+    /// Ends a SELECT that claims work: rows that another server is claiming are passed over.
+    pub fn for_update_skip_locked(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    pub(crate) fn now_micros(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "CAST(unixepoch('subsec') * 1000000 AS BIGINT)",
+            Dialect::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
+
+    /// All our tables, by name.
+    pub(crate) fn list_tables(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => {
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' ORDER BY name"
+            }
+            Dialect::Postgres => {
+                "SELECT CAST(tablename AS TEXT) COLLATE \"C\" AS name FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
+            }
+        }
+    }
+
+    /// Name and declared type of the columns of table `$1`, in order.
+    pub(crate) fn list_columns(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "SELECT name, type FROM pragma_table_info($1) ORDER BY cid",
+            Dialect::Postgres => {
+                "SELECT CAST(column_name AS TEXT), CAST(data_type AS TEXT) FROM information_schema.columns \
+                 WHERE table_schema = current_schema() AND table_name = $1 ORDER BY ordinal_position"
+            }
+        }
+    }
+
+    pub(crate) fn database_size(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => {
+                "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+            }
+            Dialect::Postgres => "SELECT pg_database_size(current_database())",
+        }
+    }
+}

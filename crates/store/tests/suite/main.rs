@@ -1,0 +1,3 @@
+//! The store's contract, run on every back end that is at hand.
+
+mod contract;
