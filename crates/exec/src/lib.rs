@@ -1,1 +1,8 @@
-//! placeholder
+//! Where jobs run: environments, the runner beside each job, and the executors that start runners.
+//!
+//! [`environments`] turns definitions into Python environments; [`runner`] is the small process that prepares, runs, watches and
+//! reports one job; [`local`] starts runners on this machine. The scheduler knows only the ports in `core`; the binary puts the
+//! parts together.
+
+pub mod environments;
+mod files;
