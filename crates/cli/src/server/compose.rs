@@ -1,0 +1,155 @@
+//! The composition root: the one place that knows every part and connects them.
+//!
+//! Order matters only here: the store and the blobs are opened first, the core is built over them, then everything that serves requests or
+//! works beside them. [`Background::stop`] undoes it in the opposite order.
+
+use std::fs;
+use std::sync::Arc;
+
+use axum::Router;
+use lazuli_blob::{BlobKey, BlobOptions, Blobs};
+use lazuli_core::{Core, Parts};
+use lazuli_spec::{Clock, SystemIds};
+use lazuli_store::{Store, StoreError, StoreOptions};
+use tokio_util::sync::CancellationToken;
+
+use super::announce::Announcement;
+use super::config::Config;
+use super::health::{self, Health, Probe};
+use super::home::{Home, write_atomic};
+use super::metrics::Metrics;
+use crate::error::CliError;
+
+/// A server put together and ready to be listened for.
+pub(crate) struct App {
+    /// Every route.
+    pub router: Router,
+    /// What runs beside the requests.
+    pub background: Background,
+}
+
+/// Work beside the requests.
+pub(crate) struct Background {
+    store: Store,
+}
+
+impl Background {
+    /// Stops it all, after the last request.
+    pub(crate) async fn stop(self) {
+        self.store.close().await;
+    }
+}
+
+/// Opens everything and connects it.
+pub(crate) async fn compose(
+    config: &Config,
+    home: &Home,
+    _announcement: &Announcement,
+    clock: Arc<dyn Clock>,
+    metrics: &Arc<Metrics>,
+    _closing: &CancellationToken,
+) -> Result<App, CliError> {
+    let store = open_store(config, home).await?;
+    let blobs = open_blobs(config, home)?;
+    let core = Core::new(Parts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock,
+        ids: Arc::new(SystemIds),
+        home: home.root().to_owned(),
+    });
+    first_start(&core, home).await?;
+    let health = Health {
+        probes: vec![store_probe(&store), blob_probe(&blobs)],
+        metrics: Arc::clone(metrics),
+        metrics_for_anyone: config.metrics_for_anyone,
+    };
+    Ok(App { router: health::routes(health), background: Background { store } })
+}
+
+/// Opens the database that the settings name; also for commands that work on it without a server.
+pub(crate) async fn open_store(config: &Config, home: &Home) -> Result<Store, CliError> {
+    let options = store_options(config, home);
+    let place = options.backend.location();
+    Store::open(options).await.map_err(|error| CliError::new(format!("cannot open the database `{place}`: {error}")))
+}
+
+/// Where the settings put the database.
+pub(crate) fn store_options(config: &Config, home: &Home) -> StoreOptions {
+    match &config.database {
+        Some(url) => StoreOptions::postgres(url),
+        None => StoreOptions::sqlite(home.database()),
+    }
+}
+
+/// Opens the artifacts that the settings name.
+pub(crate) fn open_blobs(config: &Config, home: &Home) -> Result<Blobs, CliError> {
+    let usual = home.blobs().display().to_string();
+    let address = config.artifacts.as_deref().unwrap_or(&usual);
+    Blobs::open(address, &BlobOptions::default()).map_err(|error| CliError::new(format!("cannot open the artifact storage: {error}")))
+}
+
+/// Makes the administrator on the very first start, and a new token whenever the credentials file is missing: whoever can write the home
+/// owns the server anyway, so a lost file must not lock its owner out.
+async fn first_start(core: &Core, home: &Home) -> Result<(), CliError> {
+    let failed = |error: lazuli_core::Error| CliError::new(format!("cannot make the administrator: {error}"));
+    let token = match core.bootstrap().await.map_err(failed)? {
+        Some(token) => token,
+        None if home.credentials().exists() => return Ok(()),
+        None => core.issue_administrator_token().await.map_err(failed)?,
+    };
+    let text = format!("# The administrator's token of this server. Whoever reads it owns the server.\n{}\n", token.reveal());
+    write_atomic(&home.credentials(), text.as_bytes(), 0o600)?;
+    tracing::info!(file = %home.credentials().display(), "wrote the administrator's token");
+    Ok(())
+}
+
+fn store_probe(store: &Store) -> Probe {
+    let store = store.clone();
+    let ask = move || {
+        let store = store.clone();
+        let read = async move { store.read(|tx| tx.query_one("SELECT 1", &[], |row| row.get::<i64>(0))).await };
+        let said: futures::future::BoxFuture<'static, _> =
+            Box::pin(async move { read.await.map(|_| ()).map_err(|error: StoreError| error.to_string()) });
+        said
+    };
+    Probe { name: "store", ask: Box::new(ask) }
+}
+
+/// Asks for an object that need not exist: any answer but an outage will do.
+fn blob_probe(blobs: &Blobs) -> Probe {
+    let blobs = blobs.clone();
+    let ask = move || {
+        let blobs = blobs.clone();
+        let said: futures::future::BoxFuture<'static, _> = Box::pin(async move {
+            let key = BlobKey::parse("ready").map_err(|error| error.to_string())?;
+            match blobs.head(&key).await {
+                Err(error) if !error.is_not_found() => Err(error.to_string()),
+                _ => Ok(()),
+            }
+        });
+        said
+    };
+    Probe { name: "blob", ask: Box::new(ask) }
+}
+
+/// The signing key of download and upload URLs, made on first use.
+pub(crate) fn signing_key(home: &Home, ids: &dyn lazuli_spec::IdSource) -> Result<[u8; 32], CliError> {
+    let path = home.signing_key();
+    match fs::read(&path) {
+        Ok(bytes) => bytes.try_into().map_err(|_| {
+            CliError::new(format!("the signing key `{}` must have 32 bytes", path.display()))
+                .hint("restore it from a backup, or remove it: links that were signed with it stop working")
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut key = [0_u8; 32];
+            ids.fill(&mut key);
+            if let Some(parent) = path.parent() {
+                super::home::private_dir(parent)?;
+            }
+            write_atomic(&path, &key, 0o600)?;
+            Ok(key)
+        }
+        Err(error) => Err(CliError::io("read", &path, &error)),
+    }
+}

@@ -1,0 +1,79 @@
+//! `/healthz`, `/readyz` and `/metrics`: what supervisors and dashboards read. They need no workspace and no database to be routed.
+//!
+//! `/healthz` says that the process answers; `/readyz` that everything it depends on answers too, by name; `/metrics` is open to this
+//! machine only unless `metrics.access` says otherwise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use futures::future::{BoxFuture, join_all};
+use http::{StatusCode, header};
+use serde_json::json;
+
+use super::metrics::Metrics;
+use super::requests::is_local;
+
+/// How long one part may take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Something the server depends on.
+pub(crate) struct Probe {
+    /// Its name in the answer.
+    pub name: &'static str,
+    /// Asks it; an error is a sentence.
+    pub ask: Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+}
+
+/// What the three routes need.
+pub(crate) struct Health {
+    pub probes: Vec<Probe>,
+    pub metrics: Arc<Metrics>,
+    pub metrics_for_anyone: bool,
+}
+
+/// The three routes.
+pub(crate) fn routes(health: Health) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::new(health))
+}
+
+async fn healthz() -> Response {
+    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })).into_response()
+}
+
+async fn readyz(State(health): State<Arc<Health>>) -> Response {
+    let answers = join_all(health.probes.iter().map(|probe| async {
+        match tokio::time::timeout(PATIENCE, (probe.ask)()).await {
+            Ok(Ok(())) => (probe.name, None),
+            Ok(Err(why)) => (probe.name, Some(why)),
+            Err(_) => (probe.name, Some(format!("no answer within {} s", PATIENCE.as_secs()))),
+        }
+    }))
+    .await;
+    for (name, why) in &answers {
+        if let Some(why) = why {
+            tracing::warn!(part = name, why, "not ready");
+        }
+    }
+    // reasons may name hosts and paths; they are for the log, not for whoever asks
+    let parts: serde_json::Map<String, serde_json::Value> =
+        answers.iter().map(|(name, why)| ((*name).to_owned(), json!(if why.is_none() { "ok" } else { "unavailable" }))).collect();
+    let ready = answers.iter().all(|(_, why)| why.is_none());
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "status": if ready { "ok" } else { "unavailable" }, "parts": parts }))).into_response()
+}
+
+async fn metrics(State(health): State<Arc<Health>>, request: Request) -> Response {
+    if !health.metrics_for_anyone && !is_local(&request) {
+        let why = "metrics are open to this server's own machine only; the setting `metrics.access` changes that\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], health.metrics.page()).into_response()
+}
