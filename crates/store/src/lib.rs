@@ -5,24 +5,36 @@
 //! `ON CONFLICT`, `RETURNING`; the few differences are in [`Dialect`]. A transaction is one closure, run on the back
 //! end's own threads: nothing is held across an await.
 
+pub mod audit;
+mod backup;
+mod catalog;
 mod dialect;
 mod error;
+pub mod events;
+mod json;
 mod migrations;
 mod postgres;
+pub mod principals;
 mod queue;
+pub mod roles;
 mod row;
 mod sqlite;
+mod status;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tokens;
 mod tx;
 mod value;
 mod work;
+pub mod workspaces;
 
+pub use backup::{BackupSummary, verify_backup};
 pub use dialect::Dialect;
 pub use error::{ConflictKind, StoreError};
 pub use migrations::AppliedMigration;
 pub use row::{Cell, FromCell, Row};
+pub use status::{DatabaseStatus, TableStatus};
 pub use store::{Backend, Store, StoreOptions};
 pub use tx::Tx;
 pub use value::{Kind, Param, ToParam, Typed, Value, as_params};

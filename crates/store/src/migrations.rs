@@ -26,7 +26,11 @@ macro_rules! migrations {
 }
 
 /// All migrations, in order. Adding one is a file and a line here.
-pub(crate) const ALL: &[Migration] = migrations!["0001_workspaces_identity", "0002_audit_events",];
+pub(crate) const ALL: &[Migration] = migrations![
+    // in order, one line each
+    "0001_workspaces_identity",
+    "0002_audit_events",
+];
 
 /// A migration that a database has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

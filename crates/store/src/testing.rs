@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 use crate::postgres::Session;
-use crate::{Store, StoreOptions};
+use crate::{Store, StoreError, StoreOptions};
 
 /// The variable that names the PostgreSQL server for tests.
 pub const POSTGRES: &str = "LAZULI_TEST_POSTGRES";
@@ -74,13 +74,11 @@ impl Scratch {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("lazuli_test_{}_{number}", std::process::id());
-        let mut session = Session::open(server).expect("the test server answers");
-        session
-            .batch(&format!("DROP DATABASE IF EXISTS {name}"))
-            .expect("an old test database goes");
-        session
-            .batch(&format!("CREATE DATABASE {name}"))
-            .expect("a test database is made");
+        let sql = [
+            format!("DROP DATABASE IF EXISTS {name}"),
+            format!("CREATE DATABASE {name} TEMPLATE template0"),
+        ];
+        on_server(server, sql).expect("the test server makes a database");
         let options = StoreOptions::postgres(with_database(server, &name));
         let database = Database {
             server: server.to_owned(),
@@ -111,12 +109,22 @@ impl Drop for Scratch {
         let Some(Database { server, name }) = self.database.take() else {
             return;
         };
-        // On a thread of its own: the client blocks, and a drop may happen inside a runtime.
-        let dropped = std::thread::spawn(move || {
-            Session::open(&server)?.batch(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        });
-        drop(dropped.join());
+        drop(on_server(
+            &server,
+            [format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")],
+        ));
     }
+}
+
+/// Runs statements on a thread of its own: the client blocks, and the test may be inside a runtime.
+fn on_server<const N: usize>(server: &str, statements: [String; N]) -> Result<(), StoreError> {
+    let server = server.to_owned();
+    let work = move || {
+        let mut session = Session::open(&server)?;
+        statements.iter().try_for_each(|sql| session.batch(sql))
+    };
+    let ended = std::thread::spawn(work).join();
+    ended.unwrap_or_else(|payload| Err(StoreError::panicked(payload.as_ref())))
 }
 
 /// The same server URL with another database.

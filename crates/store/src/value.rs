@@ -6,9 +6,11 @@
 //! on both back ends.
 
 use lazuli_spec::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The four column types that the portable schema uses: `BIGINT`, `DOUBLE PRECISION`, `TEXT`, `BYTEA`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// 64-bit signed integer; also booleans (0, 1) and timestamps (microseconds).
     Integer,

@@ -1,3 +1,6 @@
 //! The store's contract, run on every back end that is at hand.
 
+mod backup;
 mod contract;
+mod crash;
+mod schema;
