@@ -74,12 +74,20 @@ pub struct EnvironmentError {
 impl EnvironmentError {
     /// The definition is at fault.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self { kind: EnvironmentErrorKind::Invalid, message: message.into(), log: Vec::new() }
+        Self {
+            kind: EnvironmentErrorKind::Invalid,
+            message: message.into(),
+            log: Vec::new(),
+        }
     }
 
     /// The machine is at fault.
     pub fn tool(message: impl Into<String>) -> Self {
-        Self { kind: EnvironmentErrorKind::Tool, message: message.into(), log: Vec::new() }
+        Self {
+            kind: EnvironmentErrorKind::Tool,
+            message: message.into(),
+            log: Vec::new(),
+        }
     }
 }
 
@@ -92,7 +100,11 @@ pub trait EnvironmentResolver: Send + Sync {
     /// The environment for a definition: found in a few hundred microseconds, or built.
     ///
     /// Dropping the future abandons a build and leaves nothing behind that a later call would take for an environment.
-    async fn resolve(&self, request: &EnvironmentRequest, progress: Progress<'_>) -> Result<ResolvedEnvironment, EnvironmentError>;
+    async fn resolve(
+        &self,
+        request: &EnvironmentRequest,
+        progress: Progress<'_>,
+    ) -> Result<ResolvedEnvironment, EnvironmentError>;
 
     /// The request that a curated environment's name stands for, in any of its spellings; `None` if the name is not one.
     fn curated(&self, name: &str) -> Option<EnvironmentRequest>;

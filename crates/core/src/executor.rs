@@ -60,7 +60,10 @@ pub struct LaunchRequest {
 impl fmt::Debug for LaunchRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // the token stays out of logs
-        f.debug_struct("LaunchRequest").field("job", &self.job).field("cores", &self.cores).finish_non_exhaustive()
+        f.debug_struct("LaunchRequest")
+            .field("job", &self.job)
+            .field("cores", &self.cores)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,1 +1,118 @@
-//! placeholder
+//! The product itself: one module for each noun, with its rules. Knows no HTTP, no SQL text and no processes.
+//!
+//! Every method takes a [`Caller`] and reaches data only through an [`Access`], which is proof of permission and
+//! writes the audit record in the same transaction as the change. The three dialects (native REST, MLflow, Azure)
+//! are thin layers over these methods, so a rule stands once.
+
+pub mod access;
+pub mod audit;
+pub mod authentication;
+pub mod caller;
+pub mod environment_resolver;
+pub mod error;
+pub mod events;
+pub mod executor;
+mod memo;
+pub mod principals;
+pub mod roles;
+pub mod tokens;
+pub mod workspaces;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lazuli_blob::Blobs;
+use lazuli_spec::{Clock, IdSource, Timestamp};
+use lazuli_store::Store;
+use tokio::sync::watch;
+
+pub use access::{Access, Change};
+pub use caller::{Caller, RequestContext};
+pub use error::{Error, Result};
+
+/// What the core is put together from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where rows live.
+    pub store: Store,
+    /// Where bytes live.
+    pub blobs: Blobs,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// The folder for what is neither: materialised models, environments, job folders.
+    pub home: PathBuf,
+}
+
+/// The whole product behind one handle; clones share it.
+#[derive(Clone)]
+pub struct Core(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    blobs: Blobs,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    home: PathBuf,
+    authority: authentication::Authority,
+    changes: watch::Sender<i64>,
+}
+
+impl Core {
+    /// Puts the parts together. Nothing runs yet.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner {
+            store: parts.store,
+            blobs: parts.blobs,
+            clock: parts.clock,
+            ids: parts.ids,
+            home: parts.home,
+            authority: authentication::Authority::default(),
+            changes: watch::Sender::new(0),
+        }))
+    }
+
+    /// The stored bytes.
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// Where new ids come from.
+    pub fn ids(&self) -> &dyn IdSource {
+        self.0.ids.as_ref()
+    }
+
+    /// The clock, for parts that live beside the core.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.clock)
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The server's own folder.
+    pub fn home(&self) -> &PathBuf {
+        &self.0.home
+    }
+
+    /// Only an [`Access`] and this crate's own housekeeping get at the rows.
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn authority(&self) -> &authentication::Authority {
+        &self.0.authority
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("home", &self.0.home)
+            .finish_non_exhaustive()
+    }
+}

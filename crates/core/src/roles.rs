@@ -1,0 +1,193 @@
+//! Roles: the built-in ones, custom ones, and who has which where.
+
+use lazuli_spec::roles::{
+    OWNER_ID, RoleAssignment, RoleDefinition, SERVER_SCOPE, built_in, workspace_scope,
+};
+use lazuli_spec::{Action, ActionSet, Page, PageRequest, names};
+use lazuli_store::{principals, roles};
+
+use crate::{Access, Caller, Core, Error, Result};
+
+/// A custom role to be made.
+#[derive(Clone, Debug)]
+pub struct NewRole {
+    /// The unique name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Action patterns allowed.
+    pub actions: Vec<String>,
+    /// Action patterns taken away.
+    pub not_actions: Vec<String>,
+}
+
+impl Core {
+    /// Every role, built-in and custom.
+    pub async fn list_roles(&self, caller: &Caller) -> Result<Vec<RoleDefinition>> {
+        // what the roles mean is no secret: everyone who has one may read them
+        let access = self.own(caller, Action::RoleDefinitionsRead);
+        let mut all = built_in();
+        all.extend(access.read(|tx| Ok(roles::definitions(tx)?)).await?);
+        Ok(all)
+    }
+
+    /// Makes a custom role.
+    pub async fn create_role(&self, caller: &Caller, new: NewRole) -> Result<RoleDefinition> {
+        names::principal(&new.name)?;
+        let role = RoleDefinition {
+            id: self.ids().uuid(),
+            name: new.name,
+            description: new.description,
+            built_in: false,
+            actions: new.actions,
+            not_actions: new.not_actions,
+        };
+        if role.compile().is_empty() {
+            return Err(Error::invalid("actions", "these patterns allow no action at all")
+                .hint("actions are patterns such as `*/read`; docs/reference/roles.md lists every action"));
+        }
+        let access = self
+            .server_access(caller, Action::RoleAssignmentsWrite)
+            .await?;
+        access
+            .write(format!("roles/{}", role.name), move |tx, _| {
+                let known = built_in().into_iter().chain(roles::definitions(tx)?);
+                if known
+                    .into_iter()
+                    .any(|other| other.name.eq_ignore_ascii_case(&role.name))
+                {
+                    return Err(Error::already_exists("role", &role.name));
+                }
+                roles::insert_definition(tx, &role)?;
+                Ok(role)
+            })
+            .await
+    }
+
+    /// Gives a role (by name or id) to a principal (by name), in a workspace or, without one, on the whole server.
+    pub async fn assign_role(
+        &self,
+        caller: &Caller,
+        workspace: Option<&str>,
+        principal: &str,
+        role: &str,
+    ) -> Result<RoleAssignment> {
+        let access = self
+            .role_access(caller, workspace, Action::RoleAssignmentsWrite)
+            .await?;
+        let scope = workspace.map_or_else(|| SERVER_SCOPE.to_owned(), workspace_scope);
+        let id = self.ids().uuid();
+        let by = caller.principal_id().to_owned();
+        let (principal, role) = (principal.to_owned(), role.to_owned());
+        let own = match workspace {
+            Some(name) => caller.allowed_in(name),
+            None => caller.allowed_on_server(),
+        };
+        let assignment = access
+            .write(format!("roleAssignments/{id}"), move |tx, change| {
+                let holder = principals::find(tx, &principal)?
+                    .ok_or_else(|| Error::not_found("principal", &principal))?;
+                let found = built_in()
+                    .into_iter()
+                    .chain(roles::definitions(tx)?)
+                    .find(|known| known.id == role || known.name.eq_ignore_ascii_case(&role))
+                    .ok_or_else(|| {
+                        Error::not_found("role", &role).hint("`lazuli role list` shows the roles")
+                    })?;
+                no_wider_than(own, &found)?;
+                let given = RoleAssignment {
+                    id,
+                    principal_id: holder.id,
+                    role_id: found.id,
+                    scope,
+                };
+                if !roles::assign(tx, &given, change.now(), &by)? {
+                    change.nothing();
+                }
+                Ok(given)
+            })
+            .await?;
+        self.authority().forget();
+        Ok(assignment)
+    }
+
+    /// Takes a role away again.
+    pub async fn unassign_role(
+        &self,
+        caller: &Caller,
+        workspace: Option<&str>,
+        id: &str,
+    ) -> Result<()> {
+        let access = self
+            .role_access(caller, workspace, Action::RoleAssignmentsDelete)
+            .await?;
+        let scope = workspace.map_or_else(|| SERVER_SCOPE.to_owned(), workspace_scope);
+        let id = id.to_owned();
+        access
+            .write(format!("roleAssignments/{id}"), move |tx, _| {
+                let missing = || Error::not_found("role assignment", &id);
+                let given = roles::get_assignment(tx, &id)?
+                    .filter(|given| given.scope == scope)
+                    .ok_or_else(missing)?;
+                let last_owner = given.role_id == OWNER_ID
+                    && scope == SERVER_SCOPE
+                    && roles::other_holders(tx, OWNER_ID, SERVER_SCOPE, &given.principal_id)? == 0;
+                if last_owner {
+                    return Err(Error::conflict(
+                        "this is the last owner of the server; make another one first",
+                    ));
+                }
+                roles::unassign(tx, &id, &scope)?;
+                Ok(())
+            })
+            .await?;
+        self.authority().forget();
+        Ok(())
+    }
+
+    /// Who has which role in a workspace or, without one, on the whole server.
+    pub async fn list_role_assignments(
+        &self,
+        caller: &Caller,
+        workspace: Option<&str>,
+        page: PageRequest,
+    ) -> Result<Page<RoleAssignment>> {
+        let access = self
+            .role_access(caller, workspace, Action::RoleAssignmentsRead)
+            .await?;
+        let scope = workspace.map_or_else(|| SERVER_SCOPE.to_owned(), workspace_scope);
+        let limit = page.limit_or(100, 1_000);
+        let after = page.page_token.unwrap_or_default();
+        let rows = access
+            .read(move |tx| Ok(roles::at_scope(tx, &scope, &after, limit + 1)?))
+            .await?;
+        Ok(Page::from_rows(rows, limit, |given| given.id.clone()))
+    }
+
+    async fn role_access(
+        &self,
+        caller: &Caller,
+        workspace: Option<&str>,
+        action: Action,
+    ) -> Result<Access> {
+        match workspace {
+            Some(name) => self.access(caller, name, action).await,
+            None => self.server_access(caller, action).await,
+        }
+    }
+}
+
+/// Nobody gives away more than they have: else a limited token could make itself an owner.
+fn no_wider_than(own: ActionSet, role: &RoleDefinition) -> Result<()> {
+    let given = role.compile();
+    if given.intersection(own) == given {
+        return Ok(());
+    }
+    Err(Error::new(
+        lazuli_spec::ErrorCode::PermissionDenied,
+        format!(
+            "the role `{}` allows more than you may do yourself",
+            role.name
+        ),
+    ))
+}

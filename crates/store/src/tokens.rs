@@ -1,0 +1,144 @@
+//! Rows of `tokens`: hashes, never secrets.
+
+use lazuli_spec::Timestamp;
+use lazuli_spec::principals::{Principal, PrincipalKind};
+use lazuli_spec::tokens::Token;
+
+use crate::{Row, StoreError, Tx, params};
+
+const COLUMNS: &str =
+    "t.id, t.principal_id, t.name, t.scopes, t.job, t.created_at, t.expires_at, t.revoked_at";
+
+/// A token together with what a check of credentials needs.
+#[derive(Clone)]
+pub struct Credential {
+    /// The token as listed.
+    pub token: Token,
+    /// What is compared with the hash of the secret presented.
+    pub secret_hash: Vec<u8>,
+    /// The workspace a job's token is confined to.
+    pub workspace_id: Option<String>,
+    /// Whose it is.
+    pub principal: Principal,
+}
+
+fn from_row(row: &Row<'_>) -> Result<Token, StoreError> {
+    let scopes: String = row.get(3)?;
+    Ok(Token {
+        id: row.get(0)?,
+        principal_id: row.get(1)?,
+        name: row.get(2)?,
+        scopes: crate::json::decode(&scopes)?,
+        job: row.get(4)?,
+        created_at: row.get(5)?,
+        expires_at: row.get(6)?,
+        revoked_at: row.get(7)?,
+    })
+}
+
+/// Adds a token.
+pub fn insert(
+    tx: &mut Tx<'_>,
+    token: &Token,
+    secret_hash: &[u8],
+    workspace_id: Option<&str>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO tokens (id, principal_id, name, secret_hash, scopes, workspace_id, job, created_at, expires_at, revoked_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        params![
+            &token.id,
+            &token.principal_id,
+            &token.name,
+            secret_hash,
+            crate::json::encode(&token.scopes)?,
+            workspace_id,
+            token.job.as_deref(),
+            token.created_at,
+            token.expires_at,
+            token.revoked_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// The token of that id with its owner, for a check of credentials.
+pub fn credential(tx: &mut Tx<'_>, id: &str) -> Result<Option<Credential>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS}, t.secret_hash, t.workspace_id,
+                p.id, p.kind, p.name, p.display_name, p.disabled, p.created_at, p.created_by
+         FROM tokens t JOIN principals p ON p.id = t.principal_id WHERE t.id = $1"
+    );
+    tx.query_opt(&sql, params![id], |row| {
+        let kind: String = row.get(11)?;
+        Ok(Credential {
+            token: from_row(row)?,
+            secret_hash: row.get(8)?,
+            workspace_id: row.get(9)?,
+            principal: Principal {
+                id: row.get(10)?,
+                kind: PrincipalKind::parse(&kind)
+                    .ok_or_else(|| StoreError::Corrupt(format!("principal kind `{kind}`")))?,
+                name: row.get(12)?,
+                display_name: row.get(13)?,
+                disabled: row.get(14)?,
+                created_at: row.get(15)?,
+                created_by: row.get(16)?,
+            },
+        })
+    })
+}
+
+/// A page of tokens that people made (not those of jobs), of one principal or of all, by id.
+pub fn list(
+    tx: &mut Tx<'_>,
+    principal_id: Option<&str>,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Token>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM tokens t
+         WHERE t.job IS NULL AND t.id > $1 AND ($2 = '' OR t.principal_id = $2) ORDER BY t.id LIMIT $3"
+    );
+    tx.query(
+        &sql,
+        params![after, principal_id.unwrap_or(""), i64::from(limit)],
+        from_row,
+    )
+}
+
+/// Takes a token back. Says whether there was one that still stood.
+pub fn revoke(tx: &mut Tx<'_>, id: &str, at: Timestamp) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+        params![id, at],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Takes back every token of a job.
+pub fn revoke_for_job(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tokens SET revoked_at = $3 WHERE workspace_id = $1 AND job = $2 AND revoked_at IS NULL",
+        params![workspace_id, job, at],
+    )?;
+    Ok(())
+}
+
+/// Takes back every token of a principal.
+pub fn revoke_for_principal(
+    tx: &mut Tx<'_>,
+    principal_id: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE tokens SET revoked_at = $2 WHERE principal_id = $1 AND revoked_at IS NULL",
+        params![principal_id, at],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Rows of `workspaces`.
+
+use std::collections::BTreeMap;
+
+use lazuli_spec::workspaces::Workspace;
+
+use crate::{Row, StoreError, Tx, params};
+
+const COLUMNS: &str =
+    "id, name, display_name, description, tags, created_at, created_by, updated_at";
+
+fn from_row(row: &Row<'_>) -> Result<Workspace, StoreError> {
+    let tags: String = row.get(4)?;
+    Ok(Workspace {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        display_name: row.get(2)?,
+        description: row.get(3)?,
+        tags: crate::json::decode::<BTreeMap<String, String>>(&tags)?,
+        created_at: row.get(5)?,
+        created_by: row.get(6)?,
+        updated_at: row.get(7)?,
+    })
+}
+
+/// Adds a workspace; a taken name is a unique violation.
+pub fn insert(tx: &mut Tx<'_>, workspace: &Workspace) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO workspaces (id, name, display_name, description, tags, created_at, created_by, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        params![
+            &workspace.id,
+            &workspace.name,
+            &workspace.display_name,
+            &workspace.description,
+            crate::json::encode(&workspace.tags)?,
+            workspace.created_at,
+            &workspace.created_by,
+            workspace.updated_at
+        ],
+    )?;
+    Ok(())
+}
+
+/// The workspace of that name.
+pub fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<Workspace>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM workspaces WHERE name = $1");
+    tx.query_opt(&sql, params![name], from_row)
+}
+
+/// A page of workspaces by name, after the given one.
+pub fn list(tx: &mut Tx<'_>, after: &str, limit: u32) -> Result<Vec<Workspace>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM workspaces WHERE name > $1 ORDER BY name LIMIT $2");
+    tx.query(&sql, params![after, i64::from(limit)], from_row)
+}
+
+/// Changes what may be changed of a workspace.
+pub fn update(tx: &mut Tx<'_>, workspace: &Workspace) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE workspaces SET display_name = $2, description = $3, tags = $4, updated_at = $5 WHERE id = $1",
+        params![
+            &workspace.id,
+            &workspace.display_name,
+            &workspace.description,
+            crate::json::encode(&workspace.tags)?,
+            workspace.updated_at
+        ],
+    )?;
+    Ok(())
+}
