@@ -4,3 +4,4 @@ mod backup;
 mod contract;
 mod crash;
 mod schema;
+mod trouble;
