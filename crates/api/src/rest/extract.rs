@@ -1,0 +1,93 @@
+//! Extractors of the native dialect: axum's own, with our errors, and what the handlers share.
+
+use axum::extract::{FromRequest, FromRequestParts};
+use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use lazuli_core::Error;
+use lazuli_spec::{PageRequest, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use super::errors::Problem;
+
+/// A JSON body, read or written.
+#[derive(Debug, FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// Path parameters.
+#[derive(Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Problem))]
+pub struct Path<T>(pub T);
+
+/// Query parameters.
+#[derive(Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Problem))]
+pub struct Query<T>(pub T);
+
+/// The paging parameters of every list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// How many items at most.
+    pub limit: Option<u32>,
+    /// The `next_page_token` of the page before.
+    pub page_token: Option<String>,
+}
+
+impl From<Paging> for PageRequest {
+    fn from(paging: Paging) -> Self {
+        Self {
+            limit: paging.limit,
+            page_token: paging.page_token,
+        }
+    }
+}
+
+/// The `If-Match` header, if there is one: an etag is the moment of the last change.
+#[derive(Clone, Copy, Debug)]
+pub struct IfMatch(pub Option<Timestamp>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(IF_MATCH) else {
+            return Ok(Self(None));
+        };
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(Self(None));
+        }
+        let micros = text.trim_start_matches("W/").trim_matches('"').parse().ok();
+        let wrong = || {
+            Error::invalid(
+                "If-Match",
+                "this is not an etag of this server; send the one that was read",
+            )
+        };
+        Ok(Self(Some(Timestamp(micros.ok_or_else(wrong)?))))
+    }
+}
+
+/// A body with its etag.
+#[derive(Debug)]
+pub struct Tagged<T>(pub Timestamp, pub T);
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_str(&format!("\"{}\"", self.0.0)) {
+            headers.insert(ETAG, value);
+        }
+        (headers, axum::Json(self.1)).into_response()
+    }
+}

@@ -1,0 +1,21 @@
+//! The native REST interface, `/api/v1`: one file a noun.
+
+pub mod audit;
+pub mod errors;
+pub mod extract;
+pub(crate) mod openapi;
+pub mod principals;
+pub mod roles;
+pub mod tokens;
+pub mod workspaces;
+
+use crate::routing::Routes;
+
+/// All native routes, grouped by noun.
+pub(crate) fn add_routes(routes: &mut Routes) {
+    workspaces::add_routes(routes);
+    principals::add_routes(routes);
+    tokens::add_routes(routes);
+    roles::add_routes(routes);
+    audit::add_routes(routes);
+}
