@@ -33,8 +33,8 @@ dependencies:
     - inference-schema[numpy-support]==1.3.0
     - joblib==1.0.1   # pinned
     - azureml-defaults
-"), @r"
-    python Some(\"3.8.5\")
+"), @r#"
+    python Some("3.8.5")
     numpy==1.21.2.*
     scikit-learn==0.24.2.*
     scipy==1.7.1
@@ -46,7 +46,7 @@ dependencies:
     -- channel `someone` was not asked: packages come from the package index
     -- build `py38ha9443f7_0` of `scikit-learn=0.24.2=py38ha9443f7_0` was ignored: builds exist only in conda
     -- conda package `mkl` was left out: a numeric library; wheels carry their own
-    ");
+    "#);
 }
 
 #[test]

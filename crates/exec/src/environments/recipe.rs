@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use hex::ToHex as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -114,7 +113,8 @@ impl Recipe {
             "interpreter": interpreter.path,
             "platform": [std::env::consts::OS, std::env::consts::ARCH],
         });
-        Sha256::digest(identity.to_string().as_bytes())[..16].encode_hex()
+        let digest: [u8; 32] = Sha256::digest(identity.to_string().as_bytes()).into();
+        hex::encode(&digest[..16])
     }
 }
 
