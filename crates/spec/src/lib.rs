@@ -8,6 +8,8 @@ pub mod actions;
 pub mod audit;
 pub mod clock;
 pub mod computes;
+pub mod deployments;
+pub mod endpoints;
 pub mod errors;
 pub mod experiments;
 pub mod expressions;

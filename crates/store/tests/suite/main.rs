@@ -3,5 +3,6 @@
 mod backup;
 mod contract;
 mod crash;
+mod endpoints;
 mod schema;
 mod trouble;
