@@ -163,10 +163,12 @@ impl Routes {
             .fallback(no_route)
             .method_not_allowed_fallback(no_method)
             .with_state(state);
+        let openapi = rest::openapi::complete(openapi);
+        rest::description::publish(&openapi);
         Surface {
             router,
             table: self.table,
-            openapi: rest::openapi::complete(openapi),
+            openapi,
         }
     }
 }

@@ -15,6 +15,8 @@ pub mod executor;
 mod memo;
 pub mod principals;
 pub mod roles;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod tokens;
 pub mod workspaces;
 

@@ -1,6 +1,7 @@
 //! The native REST interface, `/api/v1`: one file a noun.
 
 pub mod audit;
+pub(crate) mod description;
 pub mod errors;
 pub mod extract;
 pub(crate) mod openapi;
@@ -18,4 +19,5 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     tokens::add_routes(routes);
     roles::add_routes(routes);
     audit::add_routes(routes);
+    description::add_routes(routes);
 }
