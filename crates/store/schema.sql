@@ -24,6 +24,39 @@ CREATE TABLE audit_records (
 
 CREATE INDEX audit_records_by_time ON audit_records (at, sequence);
 
+CREATE TABLE compute_nodes (
+    workspace_id TEXT NOT NULL,
+    compute TEXT NOT NULL,
+    node BIGINT NOT NULL,
+    job TEXT,
+    idle_since BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, compute, node),
+    FOREIGN KEY (workspace_id, compute) REFERENCES computes (workspace_id, name) ON DELETE CASCADE
+)WITHOUT ROWID;
+
+CREATE TABLE computes (
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    name TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    revision BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, name)
+)WITHOUT ROWID;
+
+CREATE TABLE datasets (
+    dataset_no INTEGER  PRIMARY KEY,
+    experiment_no BIGINT NOT NULL REFERENCES experiments (experiment_no),
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    source_type TEXT NOT NULL,
+    source TEXT NOT NULL,
+    dataset_schema TEXT,
+    profile TEXT,
+    UNIQUE (experiment_no, name, digest)
+);
+
 CREATE TABLE event_head (
     id BIGINT NOT NULL PRIMARY KEY,
     sequence BIGINT NOT NULL
@@ -39,6 +72,199 @@ CREATE TABLE events (
 );
 
 CREATE INDEX events_by_subject ON events (workspace_id, subject, sequence);
+
+CREATE TABLE experiment_counters (
+    workspace_id TEXT NOT NULL PRIMARY KEY,
+    next_id BIGINT NOT NULL
+);
+
+CREATE TABLE experiment_tags (
+    experiment_no BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (experiment_no, key)
+) WITHOUT ROWID;
+
+CREATE TABLE experiments (
+    experiment_no INTEGER  PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    experiment_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    artifact_location TEXT NOT NULL,
+    lifecycle_stage TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (workspace_id, experiment_id),
+    UNIQUE (workspace_id, name)
+);
+
+CREATE TABLE job_inputs (
+    workspace_id TEXT NOT NULL,
+    job TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    asset TEXT,
+    version TEXT,
+    tree TEXT,
+    PRIMARY KEY (workspace_id, job, name),
+    FOREIGN KEY (workspace_id, job) REFERENCES jobs (workspace_id, name) ON DELETE CASCADE
+)WITHOUT ROWID;
+
+CREATE INDEX job_inputs_by_asset ON job_inputs (workspace_id, kind, asset, version, job);
+
+CREATE TABLE job_log_chunks (
+    workspace_id TEXT NOT NULL,
+    job TEXT NOT NULL,
+    name TEXT NOT NULL,
+    start BIGINT NOT NULL,
+    data BYTEA NOT NULL,
+    PRIMARY KEY (workspace_id, job, name, start),
+    FOREIGN KEY (workspace_id, job, name) REFERENCES job_logs (workspace_id, job, name) ON DELETE CASCADE
+)WITHOUT ROWID;
+
+CREATE TABLE job_logs (
+    workspace_id TEXT NOT NULL,
+    job TEXT NOT NULL,
+    name TEXT NOT NULL,
+    length BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, job, name),
+    FOREIGN KEY (workspace_id, job) REFERENCES jobs (workspace_id, name) ON DELETE CASCADE
+)WITHOUT ROWID;
+
+CREATE TABLE job_outputs (
+    workspace_id TEXT NOT NULL,
+    job TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    tree TEXT,
+    asset TEXT,
+    version TEXT,
+    PRIMARY KEY (workspace_id, job, name),
+    FOREIGN KEY (workspace_id, job) REFERENCES jobs (workspace_id, name) ON DELETE CASCADE
+)WITHOUT ROWID;
+
+CREATE INDEX job_outputs_by_asset ON job_outputs (workspace_id, kind, asset, version, job);
+
+CREATE TABLE job_tags (
+    workspace_id TEXT NOT NULL,
+    job TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (workspace_id, job, key),
+    FOREIGN KEY (workspace_id, job) REFERENCES jobs (workspace_id, name) ON DELETE CASCADE
+)WITHOUT ROWID;
+
+CREATE INDEX job_tags_by_value ON job_tags (workspace_id, key, value, job);
+
+CREATE TABLE jobs (
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    name TEXT NOT NULL,
+    experiment_id TEXT NOT NULL,
+    experiment_name TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    description TEXT NOT NULL,
+    compute TEXT NOT NULL,
+    state TEXT NOT NULL,
+    archived BIGINT NOT NULL,
+    -- the job as submitted, and what it was resolved to for the runner
+    spec TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    properties TEXT NOT NULL,
+    -- also the place in the queue
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    revision BIGINT NOT NULL,
+    -- scheduling
+    node BIGINT,
+    handle TEXT,
+    report_sequence BIGINT NOT NULL,
+    seen_at BIGINT,
+    cancel_at BIGINT,
+    timeout_seconds BIGINT,
+    -- the clock of each phase
+    queued_at BIGINT NOT NULL,
+    preparing_at BIGINT,
+    running_at BIGINT,
+    finalizing_at BIGINT,
+    ended_at BIGINT,
+    -- how it went
+    exit_code BIGINT,
+    error TEXT,
+    environment TEXT,
+    usage TEXT,
+    -- whether logs were moved to the run's artifacts and the node was cleaned
+    settled BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, name)
+)WITHOUT ROWID;
+
+CREATE INDEX jobs_by_state ON jobs (state, workspace_id, compute, created_at);
+
+CREATE INDEX jobs_by_time ON jobs (workspace_id, created_at, name);
+
+CREATE INDEX jobs_unsettled ON jobs (settled, ended_at);
+
+CREATE TABLE leases (
+    name TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE TABLE metric_points (
+    series_no BIGINT NOT NULL,
+    step BIGINT NOT NULL,
+    timestamp_ms BIGINT NOT NULL,
+    value DOUBLE PRECISION NOT NULL,
+    is_nan BIGINT NOT NULL,
+    PRIMARY KEY (series_no, step, timestamp_ms, value, is_nan)
+) WITHOUT ROWID;
+
+CREATE TABLE metric_series (
+    series_no INTEGER  PRIMARY KEY,
+    run_no BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL,
+    value DOUBLE PRECISION NOT NULL,
+    is_nan BIGINT NOT NULL,
+    step BIGINT NOT NULL,
+    timestamp_ms BIGINT NOT NULL,
+    in_order BIGINT NOT NULL,
+    UNIQUE (run_no, key)
+);
+
+CREATE INDEX metric_series_by_value ON metric_series (experiment_no, key, is_nan, value, run_no);
+
+CREATE TABLE online_deployments (
+    workspace_id TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
+    name TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    binding TEXT NOT NULL,
+    generation BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    message TEXT NOT NULL,
+    traceback TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    revision BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, endpoint, name),
+    FOREIGN KEY (workspace_id, endpoint) REFERENCES online_endpoints (workspace_id, name)
+);
+
+CREATE TABLE online_endpoints (
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    name TEXT NOT NULL UNIQUE,
+    spec TEXT NOT NULL,
+    primary_key TEXT NOT NULL,
+    secondary_key TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    modified_at BIGINT NOT NULL,
+    revision BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, name)
+);
 
 CREATE TABLE principals (
     id TEXT NOT NULL PRIMARY KEY,
@@ -70,6 +296,72 @@ CREATE TABLE role_definitions (
     actions TEXT NOT NULL,
     not_actions TEXT NOT NULL
 );
+
+CREATE TABLE run_dataset_tags (
+    run_no BIGINT NOT NULL,
+    dataset_no BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (run_no, dataset_no, key)
+) WITHOUT ROWID;
+
+CREATE TABLE run_datasets (
+    run_no BIGINT NOT NULL,
+    dataset_no BIGINT NOT NULL REFERENCES datasets (dataset_no),
+    PRIMARY KEY (run_no, dataset_no)
+) WITHOUT ROWID;
+
+CREATE INDEX run_datasets_by_dataset ON run_datasets (dataset_no, run_no);
+
+CREATE TABLE run_models (
+    run_no BIGINT NOT NULL,
+    direction TEXT NOT NULL,
+    model_id TEXT NOT NULL,
+    step BIGINT NOT NULL,
+    PRIMARY KEY (run_no, direction, model_id)
+) WITHOUT ROWID;
+
+CREATE INDEX run_models_by_model ON run_models (model_id, direction, run_no);
+
+CREATE TABLE run_params (
+    run_no BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (run_no, key)
+) WITHOUT ROWID;
+
+CREATE INDEX run_params_by_value ON run_params (experiment_no, key, (substr(value, 1, 128)), run_no);
+
+CREATE TABLE run_tags (
+    run_no BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (run_no, key)
+) WITHOUT ROWID;
+
+CREATE INDEX run_tags_by_value ON run_tags (experiment_no, key, (substr(value, 1, 128)), run_no);
+
+CREATE TABLE runs (
+    run_no INTEGER  PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    workspace_id TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL REFERENCES experiments (experiment_no),
+    experiment_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    start_time BIGINT NOT NULL,
+    end_time BIGINT,
+    lifecycle_stage TEXT NOT NULL,
+    deleted_at BIGINT,
+    artifact_uri TEXT NOT NULL
+);
+
+CREATE INDEX runs_by_start ON runs (experiment_no, lifecycle_stage, start_time DESC, run_id);
+
+CREATE INDEX runs_by_workspace ON runs (workspace_id, start_time DESC, run_id);
 
 CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL);
 

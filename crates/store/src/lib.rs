@@ -8,6 +8,7 @@
 pub mod audit;
 mod backup;
 mod catalog;
+pub mod computes;
 pub mod datasets;
 pub mod deployments;
 mod dialect;
@@ -15,6 +16,7 @@ pub mod endpoints;
 mod error;
 pub mod events;
 pub mod experiments;
+pub mod jobs;
 mod json;
 pub mod metric_history;
 pub mod metrics;
@@ -35,6 +37,8 @@ mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;
+#[cfg(test)]
+mod tracking_fixture;
 mod tx;
 mod value;
 mod work;

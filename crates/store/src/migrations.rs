@@ -30,6 +30,7 @@ pub(crate) const ALL: &[Migration] = migrations![
     "0001_workspaces_identity",
     "0002_audit_events",
     "0004_tracking",
+    "0006_jobs_computes",
     "0007_endpoints",
 ];
 
