@@ -8,10 +8,13 @@ pub mod access;
 pub mod audit;
 pub mod authentication;
 pub mod caller;
+pub mod deployments;
+pub mod endpoints;
 pub mod environment_resolver;
 pub mod error;
 pub mod events;
 pub mod executor;
+pub mod lineage;
 mod memo;
 pub mod principals;
 pub mod roles;
@@ -60,6 +63,7 @@ struct Inner {
     home: PathBuf,
     authority: authentication::Authority,
     changes: watch::Sender<i64>,
+    model_runtime: std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>>,
 }
 
 impl Core {
@@ -73,6 +77,7 @@ impl Core {
             home: parts.home,
             authority: authentication::Authority::default(),
             changes: watch::Sender::new(0),
+            model_runtime: std::sync::OnceLock::new(),
         }))
     }
 
@@ -104,6 +109,10 @@ impl Core {
     /// Only an [`Access`] and this crate's own housekeeping get at the rows.
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn model_runtime(&self) -> &std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>> {
+        &self.0.model_runtime
     }
 
     pub(crate) fn authority(&self) -> &authentication::Authority {

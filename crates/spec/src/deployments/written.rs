@@ -121,7 +121,8 @@ impl DeploymentSpec {
         Ok(spec)
     }
 
-    fn check(&self) -> Result<(), (&'static str, String)> {
+    /// Checks what a type cannot; the error names the field.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
         if self.model.is_none() && self.code_configuration.is_none() {
             return Err((
                 "model",
