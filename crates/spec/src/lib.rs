@@ -5,6 +5,10 @@
 pub mod yaml;
 
 pub mod actions;
+pub mod assets;
+pub mod code;
+pub mod data;
+pub mod environments;
 pub mod audit;
 pub mod clock;
 pub mod computes;
@@ -17,7 +21,9 @@ pub mod filters;
 pub mod invalid;
 pub mod jobs;
 pub mod limits;
+pub mod logged_models;
 pub mod metrics;
+pub mod models;
 pub mod names;
 pub mod page_tokens;
 pub mod pages;
