@@ -74,7 +74,6 @@ pub type RouteTable = Vec<Route>;
 #[derive(Default)]
 pub struct Routes {
     described: OpenApiRouter<AppState>,
-    plain: Router<AppState>,
     table: RouteTable,
     doors: Vec<Door>,
 }
@@ -146,7 +145,8 @@ impl Routes {
 
     /// Lays the doors and closes the list.
     pub fn finish(self, state: AppState) -> Surface {
-        let mut router = self.plain;
+        let mut router = Router::new();
+        let mut table = self.table;
         for door in self.doors {
             let guard = Guard {
                 state: state.clone(),
@@ -159,15 +159,21 @@ impl Routes {
             router = router.route(&door.path, guarded);
         }
         let (_, openapi): (Router<AppState>, OpenApi) = self.described.split_for_parts();
+        let openapi = rest::openapi::complete(openapi);
+        router = router.route(rest::description::PATH, rest::description::route(&openapi));
+        table.push(Route {
+            method: Method::GET,
+            path: rest::description::PATH.to_owned(),
+            permission: Permission::Public,
+            dialect: Dialect::Rest,
+        });
         let router = router
             .fallback(no_route)
             .method_not_allowed_fallback(no_method)
             .with_state(state);
-        let openapi = rest::openapi::complete(openapi);
-        rest::description::publish(&openapi);
         Surface {
             router,
-            table: self.table,
+            table,
             openapi,
         }
     }

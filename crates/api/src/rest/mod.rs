@@ -19,5 +19,4 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     tokens::add_routes(routes);
     roles::add_routes(routes);
     audit::add_routes(routes);
-    description::add_routes(routes);
 }
