@@ -18,6 +18,7 @@ pub mod events;
 pub mod experiments;
 pub mod jobs;
 mod json;
+pub mod logged_model_search;
 pub mod logged_models;
 pub mod lineage;
 pub mod metric_history;

@@ -27,9 +27,11 @@ macro_rules! migrations {
 
 /// All migrations, in order. Adding one is a file and a line here.
 pub(crate) const ALL: &[Migration] = migrations![
+    // in order, one line each
     "0001_workspaces_identity",
     "0002_audit_events",
     "0004_tracking",
+    "0005_models",
     "0006_jobs_computes",
     "0007_endpoints",
 ];

@@ -104,9 +104,9 @@ pub const REGISTERED_MODELS: Vocabulary = Vocabulary {
     prefixes: ATTRIBUTES_AND_TAGS,
     prefixes_shown: ATTRIBUTES_AND_TAGS_SHOWN,
     attributes: &[
-        text("name"),
-        order_only(also(number("creation_timestamp"), &["timestamp"])),
-        order_only(number("last_updated_timestamp")),
+        listed("name"),
+        order_only(number("creation_timestamp")),
+        order_only(also(number("last_updated_timestamp"), &["timestamp"])),
     ],
 };
 
@@ -115,7 +115,7 @@ pub const MODEL_VERSIONS: Vocabulary = Vocabulary {
     prefixes: ATTRIBUTES_AND_TAGS,
     prefixes_shown: ATTRIBUTES_AND_TAGS_SHOWN,
     attributes: &[
-        text("name"),
+        listed("name"),
         number("version_number"),
         filter_only(listed("run_id")),
         filter_only(text("source_path")),
