@@ -1,1 +1,28 @@
-fn main() {}
+//! `lazuli`, the one binary: the server, the small process beside each job, and every client command.
+//!
+//! This file only parses the command line, dispatches, and turns the result into an exit code. Nothing heavy
+//! happens before a command needs it: no threads, no TLS, no files are touched for `--help` or `--version`.
+
+mod cli;
+mod client;
+mod commands;
+mod download;
+mod error;
+mod output;
+mod server;
+mod upload;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            error.print();
+            error.exit_code()
+        }
+    }
+}
