@@ -27,30 +27,40 @@ pub(super) enum State {
 #[derive(Debug, Clone)]
 pub(super) struct Activity(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
-    start: Instant,
+    /// Milliseconds since the connection began; a parameter so that tests need not wait.
+    elapsed: Box<dyn Fn() -> u64 + Send + Sync>,
     requests: AtomicUsize,
-    /// Milliseconds after `start`.
     idle_since: AtomicU64,
-    /// Milliseconds after `start`, plus one; zero when no request is arriving.
+    /// Plus one; zero when no request is arriving.
     headers_since: AtomicU64,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Activity").field("requests", &self.requests).finish_non_exhaustive()
+    }
 }
 
 impl Default for Activity {
     fn default() -> Self {
+        let start = Instant::now();
+        Self::timed_by(move || start.elapsed().as_millis() as u64)
+    }
+}
+
+impl Activity {
+    fn timed_by(elapsed: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(Inner {
-            start: Instant::now(),
+            elapsed: Box::new(elapsed),
             requests: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             headers_since: AtomicU64::new(0),
         }))
     }
-}
 
-impl Activity {
     fn now(&self) -> u64 {
-        self.0.start.elapsed().as_millis() as u64
+        (self.0.elapsed)()
     }
 
     /// The present state.
@@ -173,23 +183,26 @@ mod tests {
     use http_body_util::BodyExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn headers_idleness_and_answers_are_told_apart() {
-        let activity = Activity::default();
+        let clock = Arc::new(AtomicU64::new(0));
+        let advance = |seconds: u64| clock.fetch_add(seconds * 1000, Ordering::Relaxed);
+        let shared = Arc::clone(&clock);
+        let activity = Activity::timed_by(move || shared.load(Ordering::Relaxed));
         let (mut client, server) = tokio::io::duplex(64);
         let mut server = activity.watch(server);
-        tokio::time::advance(Duration::from_secs(3)).await;
+        advance(3);
         assert_eq!(activity.state(), State::Idle(Duration::from_secs(3)));
         client.write_all(b"GET").await.unwrap();
         server.read_exact(&mut [0; 3]).await.unwrap();
-        tokio::time::advance(Duration::from_secs(2)).await;
+        advance(2);
         assert_eq!(activity.state(), State::Headers(Duration::from_secs(2)));
         let request = activity.begin();
         assert_eq!(activity.state(), State::Busy);
         let body = request.until_sent(Body::from("done"));
         assert_eq!(activity.state(), State::Busy);
         assert_eq!(body.collect().await.unwrap().to_bytes(), "done");
-        tokio::time::advance(Duration::from_secs(1)).await;
+        advance(1);
         assert_eq!(activity.state(), State::Idle(Duration::from_secs(1)));
     }
 }

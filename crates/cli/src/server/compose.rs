@@ -7,6 +7,7 @@ use std::fs;
 use std::sync::Arc;
 
 use axum::Router;
+use lazuli_api::AppState;
 use lazuli_blob::{BlobKey, BlobOptions, Blobs};
 use lazuli_core::{Core, Parts};
 use lazuli_spec::{Clock, SystemIds};
@@ -59,12 +60,14 @@ pub(crate) async fn compose(
         home: home.root().to_owned(),
     });
     first_start(&core, home).await?;
+    let limits = lazuli_api::Limits { json_body: config.limits.body_bytes, upload: config.limits.upload_bytes };
+    let surface = lazuli_api::surface(AppState { core, limits });
     let health = Health {
         probes: vec![store_probe(&store), blob_probe(&blobs)],
         metrics: Arc::clone(metrics),
         metrics_for_anyone: config.metrics_for_anyone,
     };
-    Ok(App { router: health::routes(health), background: Background { store } })
+    Ok(App { router: surface.router.merge(health::routes(health)), background: Background { store } })
 }
 
 /// Opens the database that the settings name; also for commands that work on it without a server.

@@ -100,7 +100,7 @@ mod tests {
     fn said(text: &str) -> String {
         match parse(Path::new("lazuli.toml"), text) {
             Ok(found) => found.iter().map(|raw| format!("{}={:?}", raw.setting.key, raw.texts)).collect::<Vec<_>>().join(" "),
-            Err(error) => format!("{error} [{}]", error.hint.unwrap_or_default()),
+            Err(error) => format!("{error} [{}]", error.hint.as_deref().unwrap_or_default()),
         }
     }
 
@@ -108,7 +108,7 @@ mod tests {
     fn keys_are_read_with_their_tables() {
         assert_eq!(
             said("port = 7_000\nhost = [\"10.0.0.1\", \"ml.example.org\"]\n[limits]\nconnections = 10\n"),
-            r#"port=["7000"] host=["10.0.0.1", "ml.example.org"] limits.connections=["10"]"#
+            r#"host=["10.0.0.1", "ml.example.org"] limits.connections=["10"] port=["7000"]"#
         );
     }
 
