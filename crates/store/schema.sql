@@ -1,6 +1,55 @@
 -- The whole current schema, as the migrations make it on SQLite (PostgreSQL's differs only in collation).
 -- Generated: UPDATE_SCHEMA=1 cargo test -p lazuli-store schema
 
+CREATE TABLE asset_tags (
+    workspace_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (workspace_id, kind, name, version, key)
+) WITHOUT ROWID;
+
+CREATE TABLE asset_versions (
+    workspace_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    sequence BIGINT NOT NULL,
+    content TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    files BIGINT NOT NULL,
+    description TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    job TEXT,
+    output TEXT,
+    archived BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, kind, name, version),
+    UNIQUE (workspace_id, kind, name, sequence)
+);
+
+CREATE INDEX asset_versions_by_content ON asset_versions (workspace_id, content_hash);
+
+CREATE INDEX asset_versions_by_job ON asset_versions (workspace_id, job);
+
+CREATE INDEX asset_versions_by_time ON asset_versions (workspace_id, kind, created_at, name);
+
+CREATE TABLE assets (
+    workspace_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    next_version BIGINT NOT NULL,
+    next_sequence BIGINT NOT NULL,
+    archived BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, kind, name)
+) WITHOUT ROWID;
+
 CREATE TABLE audit_head (
     id BIGINT NOT NULL PRIMARY KEY,
     sequence BIGINT NOT NULL,
@@ -44,6 +93,14 @@ CREATE TABLE computes (
     revision BIGINT NOT NULL,
     PRIMARY KEY (workspace_id, name)
 )WITHOUT ROWID;
+
+CREATE TABLE contents (
+    workspace_id TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, sha256)
+) WITHOUT ROWID;
 
 CREATE TABLE datasets (
     dataset_no INTEGER  PRIMARY KEY,
@@ -211,6 +268,52 @@ CREATE TABLE leases (
     expires_at BIGINT NOT NULL
 );
 
+CREATE TABLE logged_model_metrics (
+    model_id TEXT NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    timestamp_ms BIGINT NOT NULL,
+    step BIGINT NOT NULL,
+    run_id TEXT NOT NULL,
+    value DOUBLE PRECISION NOT NULL,
+    dataset_name TEXT,
+    dataset_digest TEXT,
+    PRIMARY KEY (model_id, key, timestamp_ms, step, run_id)
+) WITHOUT ROWID;
+
+CREATE INDEX logged_model_metrics_by_value ON logged_model_metrics (key, value, model_id);
+
+CREATE TABLE logged_model_params (
+    model_id TEXT NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (model_id, key)
+) WITHOUT ROWID;
+
+CREATE TABLE logged_model_tags (
+    model_id TEXT NOT NULL REFERENCES logged_models (model_id) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (model_id, key)
+) WITHOUT ROWID;
+
+CREATE TABLE logged_models (
+    model_id TEXT NOT NULL PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    experiment_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    artifact_location TEXT NOT NULL,
+    status BIGINT NOT NULL,
+    model_type TEXT,
+    source_run_id TEXT,
+    lifecycle_stage TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE INDEX logged_models_by_run ON logged_models (workspace_id, source_run_id);
+
+CREATE INDEX logged_models_by_time ON logged_models (workspace_id, experiment_id, created_at DESC, model_id);
+
 CREATE TABLE metric_points (
     series_no BIGINT NOT NULL,
     step BIGINT NOT NULL,
@@ -234,6 +337,52 @@ CREATE TABLE metric_series (
 );
 
 CREATE INDEX metric_series_by_value ON metric_series (experiment_no, key, is_nan, value, run_no);
+
+CREATE TABLE model_aliases (
+    model_no BIGINT NOT NULL REFERENCES registered_models (model_no) ON DELETE CASCADE,
+    alias TEXT NOT NULL,
+    version TEXT NOT NULL,
+    PRIMARY KEY (model_no, alias)
+) WITHOUT ROWID;
+
+CREATE TABLE model_version_tags (
+    version_no BIGINT NOT NULL REFERENCES model_versions (version_no) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (version_no, key)
+) WITHOUT ROWID;
+
+CREATE TABLE model_versions (
+    version_no INTEGER  PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    model_no BIGINT NOT NULL REFERENCES registered_models (model_no) ON DELETE CASCADE,
+    version TEXT NOT NULL,
+    -- the version as a number; -1 when it is none
+    number BIGINT NOT NULL,
+    type TEXT NOT NULL,
+    source TEXT NOT NULL,
+    location TEXT NOT NULL,
+    tree TEXT,
+    run_id TEXT,
+    run_link TEXT,
+    model_id TEXT,
+    job TEXT,
+    description TEXT,
+    user_id TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    archived BIGINT NOT NULL,
+    deleted BIGINT NOT NULL,
+    properties TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (model_no, version)
+);
+
+CREATE INDEX model_versions_by_run ON model_versions (workspace_id, run_id);
+
+CREATE INDEX model_versions_by_stage ON model_versions (model_no, deleted, stage, number);
+
+CREATE INDEX model_versions_by_update ON model_versions (workspace_id, deleted, updated_at);
 
 CREATE TABLE online_deployments (
     workspace_id TEXT NOT NULL,
@@ -276,6 +425,27 @@ CREATE TABLE principals (
     created_at BIGINT NOT NULL,
     created_by TEXT NOT NULL
 );
+
+CREATE TABLE registered_model_tags (
+    model_no BIGINT NOT NULL REFERENCES registered_models (model_no) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (model_no, key)
+) WITHOUT ROWID;
+
+CREATE TABLE registered_models (
+    model_no INTEGER  PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT,
+    archived BIGINT NOT NULL,
+    is_prompt BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    UNIQUE (workspace_id, name)
+);
+
+CREATE INDEX registered_models_by_update ON registered_models (workspace_id, updated_at, name);
 
 CREATE TABLE role_assignments (
     id TEXT NOT NULL PRIMARY KEY,
@@ -381,6 +551,15 @@ CREATE TABLE tokens (
 CREATE INDEX tokens_by_job ON tokens (workspace_id, job);
 
 CREATE INDEX tokens_by_principal ON tokens (principal_id, created_at, id);
+
+CREATE TABLE trees (
+    workspace_id TEXT NOT NULL,
+    tree TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    files BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (workspace_id, tree)
+) WITHOUT ROWID;
 
 CREATE TABLE workspaces (
     id TEXT NOT NULL PRIMARY KEY,

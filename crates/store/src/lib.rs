@@ -5,10 +5,15 @@
 //! `ON CONFLICT`, `RETURNING`; the few differences are in [`Dialect`]. A transaction is one closure, run on the back
 //! end's own threads: nothing is held across an await.
 
+pub mod asset_lists;
+pub mod assets;
+#[cfg(test)]
+mod assets_tests;
 pub mod audit;
 mod backup;
 mod catalog;
 pub mod computes;
+pub mod contents;
 pub mod datasets;
 pub mod deployments;
 mod dialect;

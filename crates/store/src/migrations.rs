@@ -30,6 +30,7 @@ pub(crate) const ALL: &[Migration] = migrations![
     // in order, one line each
     "0001_workspaces_identity",
     "0002_audit_events",
+    "0003_assets",
     "0004_tracking",
     "0005_models",
     "0006_jobs_computes",
