@@ -9,6 +9,8 @@ mod commands;
 mod download;
 mod error;
 mod output;
+#[cfg(test)]
+mod reference;
 mod server;
 mod upload;
 

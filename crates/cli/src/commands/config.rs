@@ -13,6 +13,8 @@ use crate::server::config::{Config, Origin, Raw, Surroundings};
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Read every setting and say whether the server would start with them.
+    #[command(after_help = "Examples:
+  lazuli config check --config /etc/lazuli.toml")]
     Check(Settings),
     /// Print every setting with its value and the place it comes from; secrets are left out.
     Show(Settings),

@@ -67,11 +67,11 @@ fn a_query_result_finds_its_own_columns() {
 
 #[test]
 fn yaml_and_json_hold_the_whole_object() {
-    let value = json!({"name": "a1", "n": 1, "tags": {"yes": "no"}});
+    let value = json!({"name": "a1", "count": 1, "tags": {"yes": "no"}});
     assert_eq!(serde_json::from_str::<Value>(&render(&value, Format::Json).unwrap()).unwrap(), value);
     insta::assert_snapshot!(render(&value, Format::Yaml).unwrap(), @r#"
     name: a1
-    n: 1
+    count: 1
     tags:
       "yes": "no"
     "#);
@@ -81,7 +81,7 @@ fn yaml_and_json_hold_the_whole_object() {
 fn a_bad_query_is_a_usage_error_that_names_the_column() {
     let error = Printer::new(None, Some("[].")).unwrap_err();
     assert_eq!(error.exit, crate::error::Exit::Usage);
-    insta::assert_snapshot!(error.message, @"");
+    assert!(error.message.starts_with("`--query [].` is not JMESPath:") && error.message.ends_with("(column 4)"), "{}", error.message);
 }
 
 #[test]
