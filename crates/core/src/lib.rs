@@ -5,6 +5,7 @@
 //! are thin layers over these methods, so a rule stands once.
 
 pub mod access;
+pub mod artifacts;
 pub mod audit;
 pub mod authentication;
 pub mod caller;
@@ -14,13 +15,18 @@ pub mod environment_resolver;
 pub mod error;
 pub mod events;
 pub mod executor;
+pub mod experiments;
 pub mod lineage;
 mod memo;
+pub mod metrics;
 pub mod principals;
 pub mod roles;
+pub mod run_search;
+pub mod runs;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;
+mod tracking_pages;
 pub mod workspaces;
 
 use std::fmt;

@@ -65,6 +65,7 @@ impl Core {
             .write(format!("principals/{ADMINISTRATOR}"), move |tx, _| {
                 principals::insert(tx, &admin, None)?;
                 workspaces::insert(tx, &workspace)?;
+                lazuli_store::experiments::insert_default(tx, &workspace.id, workspace.created_at)?;
                 roles::assign(tx, &owner, now, "system")?;
                 Ok(())
             })

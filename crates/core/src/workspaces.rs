@@ -54,6 +54,7 @@ impl Core {
                     return Err(Error::already_exists("workspace", &workspace.name));
                 }
                 workspaces::insert(tx, &workspace)?;
+                lazuli_store::experiments::insert_default(tx, &workspace.id, workspace.created_at)?;
                 Ok(workspace)
             })
             .await

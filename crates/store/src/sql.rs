@@ -95,7 +95,7 @@ impl Statement {
             if bound.is_empty() {
                 bound = format!("{expression} {further}= {placeholder} AND ");
             }
-            equal.push_str(&format!("{expression} = {placeholder} AND "));
+            equal = format!("{equal}{expression} = {placeholder} AND ");
         }
         format!("({bound}({}))", alternatives.join(" OR "))
     }

@@ -1,0 +1,349 @@
+//! Artifacts: the files of runs and logged models, addressed as MLflow's proxy does: `<experiment>/<run>/artifacts/<path>`.
+//!
+//! A path from a client is never a path on a disk: it is taken apart, the run it names is looked up in the caller's
+//! workspace, and what remains becomes a checked [`BlobKey`].
+
+use bytes::Bytes;
+use futures::Stream;
+use lazuli_blob::{BlobKey, BlobRead, ByteRange, PutResult};
+use lazuli_spec::experiments::ExperimentId;
+use lazuli_spec::{Action, ErrorCode};
+use lazuli_store::{experiments, runs};
+
+use crate::runs::{Writer, run_not_found};
+use crate::{Access, Caller, Core, Error, Result};
+
+/// A file or a folder among artifacts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactEntry {
+    /// Its path, relative to what was listed from.
+    pub path: String,
+    /// Its size; `None` for a folder.
+    pub size: Option<u64>,
+}
+
+/// What a path through the proxy names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the folder of a run.
+    Run {
+        experiment: ExperimentId,
+        run_id: String,
+        rest: String,
+    },
+    /// In another folder of an experiment: a logged model's, a trace's.
+    Experiment {
+        experiment: ExperimentId,
+        rest: String,
+    },
+    /// Anywhere else: a place of the workspace's own.
+    Workspace { path: String },
+}
+
+fn place(path: &str) -> Place {
+    let mut parts = path.splitn(3, '/');
+    let (first, second, rest) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    let number = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
+    let Some(experiment) = first.parse().ok().map(ExperimentId).filter(|_| number) else {
+        return Place::Workspace {
+            path: path.to_owned(),
+        };
+    };
+    if matches!(second, "models" | "traces" | "") {
+        let rest = path
+            .get(first.len()..)
+            .unwrap_or_default()
+            .trim_start_matches('/')
+            .to_owned();
+        return Place::Experiment { experiment, rest };
+    }
+    Place::Run {
+        experiment,
+        run_id: second.to_owned(),
+        rest: rest.to_owned(),
+    }
+}
+
+impl Core {
+    /// Streams a file in, replacing what was there. If the stream breaks, nothing changes.
+    pub async fn put_artifact<S, E>(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        path: &str,
+        body: S,
+    ) -> Result<PutResult>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let key = self.artifact_to_write(caller, workspace, path).await?;
+        self.blobs()
+            .put_stream(&key, body)
+            .await
+            .map_err(|error| unsafe_path(path, error))
+    }
+
+    /// Opens a file, or a part of it.
+    pub async fn get_artifact(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        path: &str,
+        range: Option<ByteRange>,
+    ) -> Result<BlobRead> {
+        let access = self.access(caller, workspace, Action::RunsRead).await?;
+        let key = locate(&access, path, None).await?;
+        let read = match range {
+            Some(range) => self.blobs().get_range(&key, range).await,
+            None => self.blobs().get(&key).await,
+        };
+        read.map_err(|error| {
+            if error.is_not_found() {
+                return Error::new(ErrorCode::NotFound, format!("No such artifact: '{path}'"))
+                    .caused_by(error);
+            }
+            error.into()
+        })
+    }
+
+    /// Removes a file or a folder with all in it.
+    pub async fn delete_artifact(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        path: &str,
+    ) -> Result<()> {
+        let access = self.access(caller, workspace, Action::RunsWrite).await?;
+        let key = locate(&access, path, Some(Writer::of(&access))).await?;
+        access
+            .write(format!("artifacts/{path}"), |_, _| Ok(()))
+            .await?;
+        self.blobs().delete(&key).await?;
+        self.blobs().delete_prefix(&key).await?;
+        Ok(())
+    }
+
+    /// The direct children of a folder of the proxy's.
+    pub async fn list_artifact_folder(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        path: &str,
+    ) -> Result<Vec<ArtifactEntry>> {
+        let access = self.access(caller, workspace, Action::RunsRead).await?;
+        let folder = locate(&access, path.trim_end_matches('/'), None).await?;
+        self.children(&folder).await
+    }
+
+    /// The direct children of a folder of a run's artifacts, and the run's artifact root.
+    pub async fn list_run_artifacts(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        run_id: &str,
+        path: Option<&str>,
+    ) -> Result<(String, Vec<ArtifactEntry>)> {
+        let access = self.access(caller, workspace, Action::RunsRead).await?;
+        let (workspace_id, wanted) = (access.workspace_id().to_owned(), run_id.to_owned());
+        let info = access
+            .read(move |tx| {
+                runs::info(tx, &workspace_id, &wanted)?.ok_or_else(|| run_not_found(&wanted))
+            })
+            .await?;
+        let root = run_root(&info.artifact_uri)?;
+        let prefix = path
+            .map(|path| path.trim_matches('/'))
+            .filter(|path| !path.is_empty());
+        let folder = match prefix {
+            Some(prefix) => format!("{root}/{prefix}"),
+            None => root,
+        };
+        let folder = locate(&access, &folder, None).await?;
+        let mut entries = self.children(&folder).await?;
+        if let Some(prefix) = prefix {
+            for entry in &mut entries {
+                entry.path = format!("{prefix}/{}", entry.path);
+            }
+        }
+        Ok((info.artifact_uri, entries))
+    }
+
+    /// Where a run's file lies in the proxy's paths: for links that name the run.
+    pub async fn run_artifact_path(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        run_id: &str,
+        path: &str,
+    ) -> Result<String> {
+        let access = self.access(caller, workspace, Action::RunsRead).await?;
+        let (workspace_id, wanted) = (access.workspace_id().to_owned(), run_id.to_owned());
+        let info = access
+            .read(move |tx| {
+                runs::info(tx, &workspace_id, &wanted)?.ok_or_else(|| run_not_found(&wanted))
+            })
+            .await?;
+        Ok(format!("{}/{path}", run_root(&info.artifact_uri)?))
+    }
+
+    /// The object that a writer's path names.
+    pub async fn artifact_to_write(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        path: &str,
+    ) -> Result<BlobKey> {
+        let access = self.access(caller, workspace, Action::RunsWrite).await?;
+        locate(&access, path, Some(Writer::of(&access))).await
+    }
+
+    async fn children(&self, folder: &BlobKey) -> Result<Vec<ArtifactEntry>> {
+        let listed = self.blobs().list_folder(Some(folder)).await?;
+        let mut entries: Vec<ArtifactEntry> = listed
+            .folders
+            .iter()
+            .map(|key| ArtifactEntry {
+                path: key.file_name().to_owned(),
+                size: None,
+            })
+            .chain(listed.files.iter().map(|meta| ArtifactEntry {
+                path: meta.key.file_name().to_owned(),
+                size: Some(meta.size),
+            }))
+            .collect();
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+}
+
+/// The object a path names, once its run or experiment was found in the workspace (and may be written by `writer`).
+async fn locate(access: &Access, path: &str, writer: Option<Writer>) -> Result<BlobKey> {
+    let key = match place(path) {
+        Place::Run {
+            experiment,
+            run_id,
+            rest,
+        } => {
+            let key =
+                BlobKey::parse(format!("runs/{experiment}/{run_id}/{rest}").trim_end_matches('/'));
+            let workspace_id = access.workspace_id().to_owned();
+            access
+                .read(move |tx| {
+                    let run = match &writer {
+                        Some(writer) => writer.any(tx, &run_id)?,
+                        None => runs::find(tx, &workspace_id, &run_id, false)?
+                            .ok_or_else(|| run_not_found(&run_id))?,
+                    };
+                    if run.experiment_id == experiment {
+                        Ok(())
+                    } else {
+                        Err(run_not_found(&run_id))
+                    }
+                })
+                .await?;
+            key
+        }
+        Place::Experiment { experiment, rest } => {
+            let workspace_id = access.workspace_id().to_owned();
+            let known = access
+                .read(move |tx| Ok(experiments::numbers(tx, &workspace_id, &[experiment])?))
+                .await?;
+            if known.is_empty() {
+                return Err(Error::new(
+                    ErrorCode::NotFound,
+                    format!("No Experiment with id={experiment} exists"),
+                ));
+            }
+            BlobKey::parse(format!("runs/{experiment}/{rest}").trim_end_matches('/'))
+        }
+        Place::Workspace { path } => BlobKey::parse(
+            format!("workspaces/{}/artifacts/{path}", access.workspace_id()).trim_end_matches('/'),
+        ),
+    };
+    key.map_err(|error| unsafe_path(path, error))
+}
+
+/// The proxy's path of a run's artifact root, if the artifacts are on this server.
+fn run_root(artifact_uri: &str) -> Result<String> {
+    let rest = artifact_uri
+        .strip_prefix("mlflow-artifacts:")
+        .ok_or_else(|| {
+            Error::new(
+                ErrorCode::Unsupported,
+                format!(
+                    "the run's artifacts are at {artifact_uri}, not on this server: list them there"
+                ),
+            )
+        })?;
+    // with or without a host: `mlflow-artifacts://host:port/0/…`
+    let path = match rest.strip_prefix("//") {
+        Some(with_host) => with_host.split_once('/').map_or("", |(_, path)| path),
+        None => rest,
+    };
+    Ok(path.trim_matches('/').to_owned())
+}
+
+fn unsafe_path(path: &str, error: lazuli_blob::BlobError) -> Error {
+    let error = Error::from(error);
+    if error.code == ErrorCode::InvalidArgument {
+        return Error::invalid("path", format!("Invalid path '{path}': {}", error.message))
+            .caused_by(error);
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_taken_apart() {
+        let run = |rest: &str| Place::Run {
+            experiment: ExperimentId(3),
+            run_id: "abc".into(),
+            rest: rest.into(),
+        };
+        assert_eq!(
+            place("3/abc/artifacts/model/MLmodel"),
+            run("artifacts/model/MLmodel")
+        );
+        assert_eq!(place("3/abc/artifacts"), run("artifacts"));
+        assert_eq!(
+            place("3/models/m-1/artifacts/MLmodel"),
+            Place::Experiment {
+                experiment: ExperimentId(3),
+                rest: "models/m-1/artifacts/MLmodel".into()
+            }
+        );
+        assert_eq!(
+            place("mine/x"),
+            Place::Workspace {
+                path: "mine/x".into()
+            }
+        );
+        assert_eq!(
+            place("+3/x/y"),
+            Place::Workspace {
+                path: "+3/x/y".into()
+            }
+        );
+    }
+
+    #[test]
+    fn roots_come_with_and_without_a_host() {
+        assert_eq!(
+            run_root("mlflow-artifacts:/0/abc/artifacts").unwrap(),
+            "0/abc/artifacts"
+        );
+        assert_eq!(
+            run_root("mlflow-artifacts://host:1/0/abc/artifacts").unwrap(),
+            "0/abc/artifacts"
+        );
+        assert!(run_root("s3://bucket/x").is_err());
+    }
+}
