@@ -245,6 +245,8 @@ impl Pool {
 
     /// Lets requests under way end, at most for their own time-out, then ends the processes.
     pub async fn dismiss(&self) {
+        // whoever took hold of this pool just before it was replaced gets in
+        tokio::time::sleep(Duration::from_millis(50)).await;
         let deadline = Instant::now() + self.limits.request_timeout;
         while self.in_flight() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;

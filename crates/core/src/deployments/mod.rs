@@ -16,7 +16,7 @@ use lazuli_spec::endpoints::{Endpoint, EndpointKeys};
 use lazuli_spec::{Action, Timestamp};
 use lazuli_store::{deployments, endpoints};
 
-pub use self::runtime::{DeploymentMetrics, InstanceStatus, LogContainer, ModelRuntime};
+pub use self::runtime::{DeploymentMetrics, InstanceStatus, Latency, LogContainer, ModelRuntime};
 use crate::endpoints::{check_etag, find as find_endpoint, next_moment};
 use crate::{Caller, Core, Error, Result};
 
@@ -51,25 +51,31 @@ impl Core {
         spec: DeploymentSpec,
         if_match: Option<Timestamp>,
     ) -> Result<(Deployment, bool)> {
-        let access = self.access(caller, workspace, Action::DeploymentsWrite).await?;
+        let access = self
+            .access(caller, workspace, Action::DeploymentsWrite)
+            .await?;
         let binding = sources::bind(self, caller, &access, &spec).await?;
         let workspace_id = access.workspace_id().to_owned();
         let by = caller.principal_id().to_owned();
         access
-            .write(target(&spec.endpoint_name, &spec.name), move |tx, change| {
-                find_endpoint(tx, &workspace_id, &spec.endpoint_name)?;
-                let found = deployments::find(tx, &workspace_id, &spec.endpoint_name, &spec.name)?;
-                let is_new = found.is_none();
-                let deployment = match found {
-                    None => fresh(workspace_id, spec, binding, by, change.now()),
-                    Some(found) => {
-                        check_etag(if_match, found.modified_at, "deployment")?;
-                        revised(found, spec, binding, change.now())
-                    }
-                };
-                deployments::put(tx, &deployment)?;
-                Ok((deployment, is_new))
-            })
+            .write(
+                target(&spec.endpoint_name, &spec.name),
+                move |tx, change| {
+                    find_endpoint(tx, &workspace_id, &spec.endpoint_name)?;
+                    let found =
+                        deployments::find(tx, &workspace_id, &spec.endpoint_name, &spec.name)?;
+                    let is_new = found.is_none();
+                    let deployment = match found {
+                        None => fresh(workspace_id, spec, binding, by, change.now()),
+                        Some(found) => {
+                            check_etag(if_match, found.modified_at, "deployment")?;
+                            revised(found, spec, binding, change.now())
+                        }
+                    };
+                    deployments::put(tx, &deployment)?;
+                    Ok((deployment, is_new))
+                },
+            )
             .await
     }
 
@@ -82,18 +88,22 @@ impl Core {
         change: DeploymentChange,
         if_match: Option<Timestamp>,
     ) -> Result<Deployment> {
-        let access = self.access(caller, workspace, Action::DeploymentsWrite).await?;
+        let access = self
+            .access(caller, workspace, Action::DeploymentsWrite)
+            .await?;
         let workspace_id = access.workspace_id().to_owned();
         let (endpoint, name) = (endpoint.to_owned(), name.to_owned());
         access
             .write(target(&endpoint, &name), move |tx, record| {
-                let found = deployments::find(tx, &workspace_id, &endpoint, &name)?.ok_or_else(|| missing(&name))?;
+                let found = deployments::find(tx, &workspace_id, &endpoint, &name)?
+                    .ok_or_else(|| missing(&name))?;
                 check_etag(if_match, found.modified_at, "deployment")?;
                 let mut spec = found.spec.clone();
                 spec.description = change.description.unwrap_or(spec.description);
                 spec.tags = change.tags.unwrap_or(spec.tags);
                 spec.instance_count = change.instance_count.unwrap_or(spec.instance_count);
-                spec.check().map_err(|(field, words)| Error::invalid(field, words))?;
+                spec.check()
+                    .map_err(|(field, words)| Error::invalid(field, words))?;
                 let binding = found.binding.clone();
                 let revised = revised(found, spec, binding, record.now());
                 deployments::put(tx, &revised)?;
@@ -103,13 +113,27 @@ impl Core {
     }
 
     /// One deployment.
-    pub async fn get_deployment(&self, caller: &Caller, workspace: &str, endpoint: &str, name: &str) -> Result<Deployment> {
-        self.deployment_for(caller, workspace, Action::DeploymentsRead, endpoint, name).await
+    pub async fn get_deployment(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+    ) -> Result<Deployment> {
+        self.deployment_for(caller, workspace, Action::DeploymentsRead, endpoint, name)
+            .await
     }
 
     /// The deployments of an endpoint, by name.
-    pub async fn list_deployments(&self, caller: &Caller, workspace: &str, endpoint: &str) -> Result<Vec<Deployment>> {
-        let access = self.access(caller, workspace, Action::DeploymentsRead).await?;
+    pub async fn list_deployments(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        endpoint: &str,
+    ) -> Result<Vec<Deployment>> {
+        let access = self
+            .access(caller, workspace, Action::DeploymentsRead)
+            .await?;
         let (workspace_id, endpoint) = (access.workspace_id().to_owned(), endpoint.to_owned());
         access
             .read(move |tx| {
@@ -120,8 +144,16 @@ impl Core {
     }
 
     /// Deletes a deployment that takes no traffic; its processes end.
-    pub async fn delete_deployment(&self, caller: &Caller, workspace: &str, endpoint: &str, name: &str) -> Result<()> {
-        let access = self.access(caller, workspace, Action::DeploymentsDelete).await?;
+    pub async fn delete_deployment(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+    ) -> Result<()> {
+        let access = self
+            .access(caller, workspace, Action::DeploymentsDelete)
+            .await?;
         let workspace_id = access.workspace_id().to_owned();
         let (endpoint, name) = (endpoint.to_owned(), name.to_owned());
         access
@@ -149,13 +181,21 @@ impl Core {
         container: LogContainer,
         lines: usize,
     ) -> Result<String> {
-        self.deployment_for(caller, workspace, Action::DeploymentsLogs, endpoint, name).await?;
+        self.deployment_for(caller, workspace, Action::DeploymentsLogs, endpoint, name)
+            .await?;
         self.runtime()?.logs(endpoint, name, container, lines).await
     }
 
     /// What a deployment's processes do now and what they have done.
-    pub async fn deployment_metrics(&self, caller: &Caller, workspace: &str, endpoint: &str, name: &str) -> Result<DeploymentMetrics> {
-        self.deployment_for(caller, workspace, Action::DeploymentsRead, endpoint, name).await?;
+    pub async fn deployment_metrics(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        endpoint: &str,
+        name: &str,
+    ) -> Result<DeploymentMetrics> {
+        self.deployment_for(caller, workspace, Action::DeploymentsRead, endpoint, name)
+            .await?;
         Ok(self.runtime()?.metrics(endpoint, name))
     }
 
@@ -166,11 +206,16 @@ impl Core {
             .read(|tx| Ok((endpoints::all(tx)?, deployments::all(tx)?)))
             .await?;
         let desired = endpoints.into_iter().map(|(endpoint, keys)| {
-            let (own, others) = std::mem::take(&mut rows)
-                .into_iter()
-                .partition(|row| row.spec.endpoint_name == endpoint.spec.name && row.workspace_id == endpoint.workspace_id);
+            let (own, others) = std::mem::take(&mut rows).into_iter().partition(|row| {
+                row.spec.endpoint_name == endpoint.spec.name
+                    && row.workspace_id == endpoint.workspace_id
+            });
             rows = others;
-            Desired { endpoint, keys, deployments: own }
+            Desired {
+                endpoint,
+                keys,
+                deployments: own,
+            }
         });
         Ok(desired.collect())
     }
@@ -179,26 +224,39 @@ impl Core {
     pub async fn settle_deployment(&self, deployment: &Deployment, outcome: Outcome) -> Result<()> {
         let deployment = deployment.clone();
         let target = target(&deployment.spec.endpoint_name, &deployment.spec.name);
-        self.system_in(&deployment.workspace_id.clone(), "", Action::DeploymentsWrite)
-            .write(target, move |tx, change| {
-                let at = next_moment(change.now(), deployment.modified_at);
-                let unchanged = (deployment.state, &deployment.message) == (outcome.state, &outcome.message);
-                if unchanged || !deployments::settle(tx, &deployment, &outcome, at)? {
-                    change.nothing();
-                }
-                Ok(())
-            })
-            .await
+        self.system_in(
+            &deployment.workspace_id.clone(),
+            "",
+            Action::DeploymentsWrite,
+        )
+        .write(target, move |tx, change| {
+            let at = next_moment(change.now(), deployment.modified_at);
+            let unchanged =
+                (deployment.state, &deployment.message) == (outcome.state, &outcome.message);
+            if unchanged || !deployments::settle(tx, &deployment, &outcome, at)? {
+                change.nothing();
+            }
+            Ok(())
+        })
+        .await
     }
 
-    async fn deployment_for(&self, caller: &Caller, workspace: &str, action: Action, endpoint: &str, name: &str) -> Result<Deployment> {
+    async fn deployment_for(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        action: Action,
+        endpoint: &str,
+        name: &str,
+    ) -> Result<Deployment> {
         let access = self.access(caller, workspace, action).await?;
         let workspace_id = access.workspace_id().to_owned();
         let (endpoint, name) = (endpoint.to_owned(), name.to_owned());
         access
             .read(move |tx| {
                 find_endpoint(tx, &workspace_id, &endpoint)?;
-                deployments::find(tx, &workspace_id, &endpoint, &name)?.ok_or_else(|| missing(&name))
+                deployments::find(tx, &workspace_id, &endpoint, &name)?
+                    .ok_or_else(|| missing(&name))
             })
             .await
     }
@@ -212,7 +270,13 @@ fn missing(name: &str) -> Error {
     Error::not_found("online deployment", name)
 }
 
-fn fresh(workspace_id: String, spec: DeploymentSpec, binding: Binding, by: String, now: Timestamp) -> Deployment {
+fn fresh(
+    workspace_id: String,
+    spec: DeploymentSpec,
+    binding: Binding,
+    by: String,
+    now: Timestamp,
+) -> Deployment {
     Deployment {
         workspace_id,
         spec,
@@ -229,7 +293,12 @@ fn fresh(workspace_id: String, spec: DeploymentSpec, binding: Binding, by: Strin
 }
 
 /// The same deployment with a new wish. Processes are exchanged only when they would differ, or when the last try failed.
-fn revised(found: Deployment, spec: DeploymentSpec, binding: Binding, now: Timestamp) -> Deployment {
+fn revised(
+    found: Deployment,
+    spec: DeploymentSpec,
+    binding: Binding,
+    now: Timestamp,
+) -> Deployment {
     let only_words = |spec: &DeploymentSpec| DeploymentSpec {
         description: String::new(),
         tags: BTreeMap::new(),
@@ -239,12 +308,28 @@ fn revised(found: Deployment, spec: DeploymentSpec, binding: Binding, now: Times
     let same = only_words(&spec) == only_words(&found.spec) && binding == found.binding;
     let again = !same || found.state == DeploymentState::Failed;
     let modified_at = next_moment(now, found.modified_at);
-    let kept = Deployment { spec, binding, modified_at, revision: found.revision + 1, ..found };
+    let kept = Deployment {
+        spec,
+        binding,
+        modified_at,
+        revision: found.revision + 1,
+        ..found
+    };
     if !again {
         return kept;
     }
     // a generation is a moment: one of a deployment deleted and made again never comes back
     let generation = kept.generation.max(now.0 - 1) + 1;
-    let state = if kept.state == DeploymentState::Creating { DeploymentState::Creating } else { DeploymentState::Updating };
-    Deployment { generation, state, message: String::new(), traceback: String::new(), ..kept }
+    let state = if kept.state == DeploymentState::Creating {
+        DeploymentState::Creating
+    } else {
+        DeploymentState::Updating
+    };
+    Deployment {
+        generation,
+        state,
+        message: String::new(),
+        traceback: String::new(),
+        ..kept
+    }
 }

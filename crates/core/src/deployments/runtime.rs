@@ -76,7 +76,13 @@ pub trait ModelRuntime: Send + Sync + fmt::Debug {
     fn metrics(&self, endpoint: &str, deployment: &str) -> DeploymentMetrics;
 
     /// The last lines of a log, oldest first.
-    async fn logs(&self, endpoint: &str, deployment: &str, container: LogContainer, lines: usize) -> Result<String>;
+    async fn logs(
+        &self,
+        endpoint: &str,
+        deployment: &str,
+        container: LogContainer,
+        lines: usize,
+    ) -> Result<String>;
 }
 
 impl Core {
@@ -88,6 +94,11 @@ impl Core {
 
     pub(super) fn runtime(&self) -> Result<Arc<dyn ModelRuntime>> {
         let found = self.model_runtime().get().cloned();
-        found.ok_or_else(|| Error::new(lazuli_spec::ErrorCode::Unavailable, "this server runs no models now; try again"))
+        found.ok_or_else(|| {
+            Error::new(
+                lazuli_spec::ErrorCode::Unavailable,
+                "this server runs no models now; try again",
+            )
+        })
     }
 }
