@@ -11,7 +11,10 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 /// A sibling of `path` that no other process or thread uses.
 pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     path.with_file_name(format!(".{name}.{}.{count}.tmp", std::process::id()))
 }
 
@@ -21,7 +24,8 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Re
         fs::create_dir_all(parent)?;
     }
     let temporary = temporary_beside(path);
-    let written = write_synced(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
+    let written =
+        write_synced(&temporary, content, mode).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -29,7 +33,11 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Re
 }
 
 fn write_synced(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
     file.write_all(content)?;
     file.sync_data()
 }
@@ -39,7 +47,12 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }
 
 /// Removes a directory tree, also where something in it is read-only.
@@ -52,7 +65,9 @@ pub(crate) fn remove_tree(path: &Path) {
 
 fn make_writable(path: &Path) {
     use std::os::unix::fs::PermissionsExt as _;
-    let Ok(meta) = path.symlink_metadata() else { return };
+    let Ok(meta) = path.symlink_metadata() else {
+        return;
+    };
     if !meta.is_dir() {
         return;
     }

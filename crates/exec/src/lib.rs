@@ -6,3 +6,7 @@
 
 pub mod environments;
 mod files;
+pub mod local;
+mod lock;
+pub mod runner;
+mod session;

@@ -50,31 +50,50 @@ pub(super) struct BaseRule {
     pub(super) pythons: Vec<String>,
 }
 
-static TABLE: LazyLock<Option<Table>> = LazyLock::new(|| toml::from_str(include_str!("base_rules.toml")).ok());
+static TABLE: LazyLock<Option<Table>> =
+    LazyLock::new(|| toml::from_str(include_str!("base_rules.toml")).ok());
 
 /// The table, which is part of the program.
 pub(super) fn table() -> Result<&'static Table, String> {
-    TABLE.as_ref().ok_or_else(|| "the table of base images in this build is damaged".to_owned())
+    TABLE
+        .as_ref()
+        .ok_or_else(|| "the table of base images in this build is damaged".to_owned())
 }
 
 /// The rule for an image name in any of its spellings, if there is one.
 pub(super) fn find(image: &str) -> Result<Option<BaseRule>, String> {
     let (name, tag) = short_name(image);
-    let found = table()?.rules.iter().find(|rule| rule.patterns.iter().any(|pattern| glob(&pattern.to_ascii_lowercase(), &name)));
-    Ok(found.map(|rule| BaseRule { rule, pythons: pythons_of(rule, &name, tag.as_deref()) }))
+    let found = table()?.rules.iter().find(|rule| {
+        rule.patterns
+            .iter()
+            .any(|pattern| glob(&pattern.to_ascii_lowercase(), &name))
+    });
+    Ok(found.map(|rule| BaseRule {
+        rule,
+        pythons: pythons_of(rule, &name, tag.as_deref()),
+    }))
 }
 
 /// The names of curated environments, for messages and listings.
 pub(super) fn curated_names() -> Vec<String> {
-    let rules = table().map(|table| table.rules.as_slice()).unwrap_or_default();
-    rules.iter().filter(|rule| rule.curated).map(|rule| rule.id.clone()).collect()
+    let rules = table()
+        .map(|table| table.rules.as_slice())
+        .unwrap_or_default();
+    rules
+        .iter()
+        .filter(|rule| rule.curated)
+        .map(|rule| rule.id.clone())
+        .collect()
 }
 
 fn pythons_of(rule: &Rule, name: &str, tag: Option<&str>) -> Vec<String> {
     let asked = if rule.python_from_tag {
-        tag.and_then(leading_version).or_else(|| name.strip_prefix("python-").and_then(leading_version))
+        tag.and_then(leading_version)
+            .or_else(|| name.strip_prefix("python-").and_then(leading_version))
     } else if rule.python_from_name {
-        name.split(['-', '/']).find_map(|part| part.strip_prefix("py")).and_then(compact_version)
+        name.split(['-', '/'])
+            .find_map(|part| part.strip_prefix("py"))
+            .and_then(compact_version)
     } else {
         None
     };
@@ -88,7 +107,9 @@ fn pythons_of(rule: &Rule, name: &str, tag: Option<&str>) -> Vec<String> {
 fn short_name(image: &str) -> (String, Option<String>) {
     let lower = image.trim().to_ascii_lowercase();
     if let Some(path) = lower.strip_prefix("azureml://registries/") {
-        let path = path.split_once("/environments/").map_or(path, |(_, name)| name);
+        let path = path
+            .split_once("/environments/")
+            .map_or(path, |(_, name)| name);
         return (path.split('/').next().unwrap_or(path).to_owned(), None);
     }
     let lower = lower.strip_prefix("azureml:").unwrap_or(&lower);
@@ -100,7 +121,9 @@ fn short_name(image: &str) -> (String, Option<String>) {
         None => (path, None),
     };
     let mut parts: Vec<&str> = path.split('/').collect();
-    if parts.len() > 1 && (parts[0].contains('.') || parts[0].contains(':') || parts[0] == "localhost") {
+    if parts.len() > 1
+        && (parts[0].contains('.') || parts[0].contains(':') || parts[0] == "localhost")
+    {
         parts.remove(0);
     }
     if parts.len() > 1 && parts[0] == "library" {
@@ -110,7 +133,9 @@ fn short_name(image: &str) -> (String, Option<String>) {
 }
 
 fn leading_version(text: &str) -> Option<String> {
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
     let version = text[..end].trim_end_matches('.');
     (version.starts_with("3.") && version.len() > 2).then(|| version.to_owned())
 }
@@ -125,9 +150,9 @@ fn compact_version(text: &str) -> Option<String> {
 fn glob(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
-        Some((before, after)) => {
-            text.strip_prefix(before).is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && glob(after, &rest[at..])))
-        }
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && glob(after, &rest[at..]))
+        }),
     }
 }
 

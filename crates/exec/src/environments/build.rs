@@ -59,8 +59,10 @@ impl Build<'_> {
             uv: self.uv.version.clone(),
             build_millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
-        let text = serde_json::to_vec_pretty(&marker).map_err(|error| EnvironmentError::tool(error.to_string()))?;
-        files::write_atomically(&scratch.0.join(MARKER_FILE), &text, 0o644).map_err(|error| disk(target, &error))?;
+        let text = serde_json::to_vec_pretty(&marker)
+            .map_err(|error| EnvironmentError::tool(error.to_string()))?;
+        files::write_atomically(&scratch.0.join(MARKER_FILE), &text, 0o644)
+            .map_err(|error| disk(target, &error))?;
         if target.exists() {
             // no marker was found in it, so it is what remained of something else
             files::remove_tree(target);
@@ -72,12 +74,21 @@ impl Build<'_> {
     fn relaxations(&self, locked: &Locked, lock: &Path) -> Vec<String> {
         let mut all = Vec::new();
         if let Some(asked) = &self.choice.substituted_for {
-            all.push(format!("python {asked} is not on this machine: {} is used", self.choice.interpreter.version));
+            all.push(format!(
+                "python {asked} is not on this machine: {} is used",
+                self.choice.interpreter.version
+            ));
         }
         all.extend(self.recipe.notes.iter().cloned());
-        all.extend(locked.relaxation.report(&std::fs::read_to_string(lock).unwrap_or_default()));
+        all.extend(
+            locked
+                .relaxation
+                .report(&std::fs::read_to_string(lock).unwrap_or_default()),
+        );
         if locked.from_source {
-            all.push("packages without a wheel for this interpreter were built from source".to_owned());
+            all.push(
+                "packages without a wheel for this interpreter were built from source".to_owned(),
+            );
         }
         all
     }
@@ -87,7 +98,10 @@ impl Build<'_> {
         let mut relaxation = Relaxation::new(&self.recipe.lines);
         let first = self.compile(scratch, lock, &relaxation, false).await?;
         if first.success {
-            return Ok(Locked { relaxation, from_source: false });
+            return Ok(Locked {
+                relaxation,
+                from_source: false,
+            });
         }
         let mut last = first;
         if self.choice.substituted_for.is_some() {
@@ -95,7 +109,10 @@ impl Build<'_> {
                 (self.progress)("pins made for another interpreter give way");
                 last = self.compile(scratch, lock, &relaxation, false).await?;
                 if last.success {
-                    return Ok(Locked { relaxation, from_source: false });
+                    return Ok(Locked {
+                        relaxation,
+                        from_source: false,
+                    });
                 }
             }
         }
@@ -103,16 +120,32 @@ impl Build<'_> {
             (self.progress)("not everything has a wheel: building from source");
             last = self.compile(scratch, lock, &relaxation, true).await?;
             if last.success {
-                return Ok(Locked { relaxation, from_source: true });
+                return Ok(Locked {
+                    relaxation,
+                    from_source: true,
+                });
             }
         }
         Err(unresolvable(&last))
     }
 
-    async fn compile(&self, scratch: &Path, lock: &Path, relaxation: &Relaxation, from_source: bool) -> Result<Outcome, EnvironmentError> {
+    async fn compile(
+        &self,
+        scratch: &Path,
+        lock: &Path,
+        relaxation: &Relaxation,
+        from_source: bool,
+    ) -> Result<Outcome, EnvironmentError> {
         let asked = scratch.join("lazuli-requirements.in");
         std::fs::write(&asked, relaxation.text()).map_err(|error| disk(&asked, &error))?;
-        let mut arguments = words(["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python"]);
+        let mut arguments = words([
+            "pip",
+            "compile",
+            "--quiet",
+            "--no-header",
+            "--no-annotate",
+            "--python",
+        ]);
         arguments.push(self.choice.interpreter.path.clone());
         if !from_source {
             arguments.push("--no-build".into());
@@ -120,11 +153,30 @@ impl Build<'_> {
         arguments.extend(words(["--output-file"]));
         arguments.push(lock.to_owned());
         arguments.push(asked);
-        run_uv(&self.uv.path, self.home, self.index, arguments, self.progress).await
+        run_uv(
+            &self.uv.path,
+            self.home,
+            self.index,
+            arguments,
+            self.progress,
+        )
+        .await
     }
 
-    async fn install(&self, scratch: &Path, lock: &Path, from_source: bool) -> Result<(), EnvironmentError> {
-        let mut venv = words(["venv", "--quiet", "--relocatable", "--no-project", "--allow-existing", "--python"]);
+    async fn install(
+        &self,
+        scratch: &Path,
+        lock: &Path,
+        from_source: bool,
+    ) -> Result<(), EnvironmentError> {
+        let mut venv = words([
+            "venv",
+            "--quiet",
+            "--relocatable",
+            "--no-project",
+            "--allow-existing",
+            "--python",
+        ]);
         venv.push(self.choice.interpreter.path.clone());
         venv.push(scratch.to_owned());
         let made = run_uv(&self.uv.path, self.home, self.index, venv, self.progress).await?;
@@ -145,7 +197,10 @@ impl Build<'_> {
         }
         Err(EnvironmentError {
             kind: EnvironmentErrorKind::Install,
-            message: format!("the packages could not be installed: {}", summary(&synced.lines)),
+            message: format!(
+                "the packages could not be installed: {}",
+                summary(&synced.lines)
+            ),
             log: synced.lines,
         })
     }
@@ -162,26 +217,38 @@ fn disk(path: &Path, error: &std::io::Error) -> EnvironmentError {
 /// Whether sources could help: uv says so when wheels were what was missing.
 fn lacks_only_wheels(outcome: &Outcome) -> bool {
     let text = outcome.lines.join("\n");
-    text.contains("building from source is disabled") || text.contains("no usable wheels") || text.contains("--no-build")
+    text.contains("building from source is disabled")
+        || text.contains("no usable wheels")
+        || text.contains("--no-build")
 }
 
 fn unresolvable(outcome: &Outcome) -> EnvironmentError {
     EnvironmentError {
         kind: EnvironmentErrorKind::Unresolvable,
-        message: format!("the environment cannot be resolved: {}", summary(&outcome.lines)),
+        message: format!(
+            "the environment cannot be resolved: {}",
+            summary(&outcome.lines)
+        ),
         log: outcome.lines.clone(),
     }
 }
 
 /// uv's own reasons, without its frame.
 fn summary(lines: &[String]) -> String {
-    let causes: Vec<&str> = lines.iter().filter_map(|line| line.trim().strip_prefix("cause: ")).collect();
+    let causes: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.trim().strip_prefix("cause: "))
+        .collect();
     if !causes.is_empty() {
         return causes.join("; ");
     }
     let plain = |line: &&String| !line.starts_with("warning:");
     let text: Vec<&str> = lines.iter().filter(plain).map(|line| line.trim()).collect();
-    if text.is_empty() { "uv gave no reason".to_owned() } else { text.join(" ").trim_start_matches("error: ").to_owned() }
+    if text.is_empty() {
+        "uv gave no reason".to_owned()
+    } else {
+        text.join(" ").trim_start_matches("error: ").to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -191,9 +258,17 @@ mod tests {
     #[test]
     fn the_reason_is_uvs_own() {
         let lines = |text: &str| text.lines().map(ToOwned::to_owned).collect::<Vec<_>>();
-        let reason = summary(&lines("error: No solution found when resolving dependencies\n  cause: Because x was not found in the package registry, your requirements are unsatisfiable."));
-        assert_eq!(reason, "Because x was not found in the package registry, your requirements are unsatisfiable.");
-        assert_eq!(summary(&lines("warning: slow\nerror: it broke")), "it broke");
+        let reason = summary(&lines(
+            "error: No solution found when resolving dependencies\n  cause: Because x was not found in the package registry, your requirements are unsatisfiable.",
+        ));
+        assert_eq!(
+            reason,
+            "Because x was not found in the package registry, your requirements are unsatisfiable."
+        );
+        assert_eq!(
+            summary(&lines("warning: slow\nerror: it broke")),
+            "it broke"
+        );
         assert_eq!(summary(&[]), "uv gave no reason");
     }
 }

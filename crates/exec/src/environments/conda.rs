@@ -32,26 +32,45 @@ struct Names {
 }
 
 /// The table is part of the program; a test reads it, so the fallback is never met.
-static NAMES: LazyLock<Option<Names>> = LazyLock::new(|| toml::from_str(include_str!("conda_names.toml")).ok());
+static NAMES: LazyLock<Option<Names>> =
+    LazyLock::new(|| toml::from_str(include_str!("conda_names.toml")).ok());
 
 /// Channels whose packages are, for Python libraries, the ones PyPI has.
-const USUAL_CHANNELS: [&str; 6] = ["defaults", "conda-forge", "anaconda", "main", "pytorch", "nvidia"];
+const USUAL_CHANNELS: [&str; 6] = [
+    "defaults",
+    "conda-forge",
+    "anaconda",
+    "main",
+    "pytorch",
+    "nvidia",
+];
 
 /// Translates a conda file (YAML, or JSON, which is YAML).
 pub(super) fn translate(text: &str) -> Result<Translated, String> {
-    let document: Value = serde_saphyr::from_str(text).map_err(|error| format!("conda file: {error}"))?;
+    let document: Value =
+        serde_saphyr::from_str(text).map_err(|error| format!("conda file: {error}"))?;
     let Value::Object(fields) = document else {
         return Err("conda file: expected a mapping with `dependencies`".to_owned());
     };
     let mut out = Translated::default();
-    for channel in fields.get("channels").and_then(Value::as_array).into_iter().flatten() {
+    for channel in fields
+        .get("channels")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let channel = scalar(channel);
         if !USUAL_CHANNELS.contains(&channel.as_str()) {
-            out.notes.push(format!("channel `{channel}` was not asked: packages come from the package index"));
+            out.notes.push(format!(
+                "channel `{channel}` was not asked: packages come from the package index"
+            ));
         }
     }
     if let Some(Value::Object(variables)) = fields.get("variables") {
-        out.variables = variables.iter().map(|(name, value)| (name.clone(), scalar(value))).collect();
+        out.variables = variables
+            .iter()
+            .map(|(name, value)| (name.clone(), scalar(value)))
+            .collect();
     }
     let dependencies = match fields.get("dependencies") {
         None | Some(Value::Null) => return Ok(out),
@@ -63,16 +82,29 @@ pub(super) fn translate(text: &str) -> Result<Translated, String> {
         match dependency {
             Value::Object(section) => pip_section(section, &mut out)?,
             Value::String(spec) => conda_dependency(spec, &mut out, &mut refused)?,
-            other => return Err(format!("conda file: `{other}` in `dependencies` is neither a package nor a `pip` section")),
+            other => {
+                return Err(format!(
+                    "conda file: `{other}` in `dependencies` is neither a package nor a `pip` section"
+                ));
+            }
         }
     }
-    if refused.is_empty() { Ok(out) } else { Err(format!("conda file: {}", refused.join("; "))) }
+    if refused.is_empty() {
+        Ok(out)
+    } else {
+        Err(format!("conda file: {}", refused.join("; ")))
+    }
 }
 
-fn pip_section(section: &serde_json::Map<String, Value>, out: &mut Translated) -> Result<(), String> {
+fn pip_section(
+    section: &serde_json::Map<String, Value>,
+    out: &mut Translated,
+) -> Result<(), String> {
     for (kind, list) in section {
         if kind != "pip" {
-            return Err(format!("conda file: `{kind}` in `dependencies` is not supported, only `pip`"));
+            return Err(format!(
+                "conda file: `{kind}` in `dependencies` is not supported, only `pip`"
+            ));
         }
         let Value::Array(list) = list else {
             if list.is_null() {
@@ -81,19 +113,28 @@ fn pip_section(section: &serde_json::Map<String, Value>, out: &mut Translated) -
             return Err("conda file: `pip` must be a list of requirements".to_owned());
         };
         for entry in list {
-            let parsed = parse_line(&scalar(entry)).map_err(|why| format!("conda file, pip section: {why}"))?;
+            let parsed = parse_line(&scalar(entry))
+                .map_err(|why| format!("conda file, pip section: {why}"))?;
             out.lines.extend(parsed);
         }
     }
     Ok(())
 }
 
-fn conda_dependency(spec: &str, out: &mut Translated, refused: &mut Vec<String>) -> Result<(), String> {
+fn conda_dependency(
+    spec: &str,
+    out: &mut Translated,
+    refused: &mut Vec<String>,
+) -> Result<(), String> {
     let bare = spec.rsplit_once("::").map_or(spec, |(_, rest)| rest).trim();
-    let name_end = bare.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(bare.len());
+    let name_end = bare
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)))
+        .unwrap_or(bare.len());
     let (name, version) = bare.split_at(name_end);
     if name.is_empty() {
-        return Err(format!("conda file: `{spec}` does not start with a package name"));
+        return Err(format!(
+            "conda file: `{spec}` does not start with a package name"
+        ));
     }
     let name = name.to_ascii_lowercase();
     let specifiers = version_condition(version, spec, &mut out.notes)?;
@@ -109,7 +150,8 @@ fn conda_dependency(spec: &str, out: &mut Translated, refused: &mut Vec<String>)
         return Err("the table of conda names in this build is damaged".to_owned());
     };
     if let Some(why) = names.covered.get(&name) {
-        out.notes.push(format!("conda package `{name}` was left out: {why}"));
+        out.notes
+            .push(format!("conda package `{name}` was left out: {why}"));
         return Ok(());
     }
     if let Some(why) = refusal(&names.refused, &name) {
@@ -117,31 +159,49 @@ fn conda_dependency(spec: &str, out: &mut Translated, refused: &mut Vec<String>)
         return Ok(());
     }
     let pip_name = names.renamed.get(&name).cloned().unwrap_or(name);
-    out.lines.push(Line::Package(Requirement { name: pip_name, extras: String::new(), specifiers, marker: String::new() }));
+    out.lines.push(Line::Package(Requirement {
+        name: pip_name,
+        extras: String::new(),
+        specifiers,
+        marker: String::new(),
+    }));
     Ok(())
 }
 
 fn refusal<'a>(table: &'a BTreeMap<String, String>, name: &str) -> Option<&'a String> {
     table.iter().find_map(|(pattern, why)| {
-        let matches = pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix));
+        let matches = pattern
+            .strip_suffix('*')
+            .map_or(pattern == name, |prefix| name.starts_with(prefix));
         matches.then_some(why)
     })
 }
 
 /// conda's version condition as PEP 440's: `=1.2` is any 1.2, `==1.2` is that release, a second `=` names a build.
 fn version_condition(raw: &str, spec: &str, notes: &mut Vec<String>) -> Result<String, String> {
-    let mut raw = raw.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let mut raw = raw
+        .trim()
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
     if raw.contains('|') {
-        return Err(format!("conda file: `{spec}` gives alternatives with `|`, which PyPI has no word for; give one range"));
+        return Err(format!(
+            "conda file: `{spec}` gives alternatives with `|`, which PyPI has no word for; give one range"
+        ));
     }
     if let Some((condition, build)) = split_build(&raw) {
-        notes.push(format!("build `{build}` of `{spec}` was ignored: builds exist only in conda"));
+        notes.push(format!(
+            "build `{build}` of `{spec}` was ignored: builds exist only in conda"
+        ));
         raw = condition;
     }
     if raw.is_empty() || raw == "*" || raw == "=*" || raw == "==*" {
         return Ok(String::new());
     }
-    let clauses: Vec<String> = raw.split([',']).map(|clause| clause_of(clause.trim())).collect();
+    let clauses: Vec<String> = raw
+        .split([','])
+        .map(|clause| clause_of(clause.trim()))
+        .collect();
     Ok(clauses.join(","))
 }
 
@@ -151,7 +211,8 @@ fn split_build(raw: &str) -> Option<(String, String)> {
         // `numpy 1.2 py38_0`
         let mut words = raw.split_whitespace();
         let (version, build) = (words.next()?, words.next()?);
-        let separate = !version.starts_with(['<', '>', '!', '~']) && !build.starts_with(['<', '>', '!', '=']);
+        let separate =
+            !version.starts_with(['<', '>', '!', '~']) && !build.starts_with(['<', '>', '!', '=']);
         return separate.then(|| (version.to_owned(), build.to_owned()));
     }
     let (version, build) = raw[prefix..].split_once('=')?;
@@ -175,13 +236,21 @@ fn clause_of(clause: &str) -> String {
 
 /// `==3.8.*` -> `3.8`; a range says no more than its lower end.
 fn python_version(specifiers: &str) -> Option<String> {
-    let clause = specifiers.split(',').find(|clause| !clause.starts_with(['<', '!']))?;
-    let version = clause.trim_start_matches(['=', '>', '~']).trim_end_matches(".*");
-    version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
+    let clause = specifiers
+        .split(',')
+        .find(|clause| !clause.starts_with(['<', '!']))?;
+    let version = clause
+        .trim_start_matches(['=', '>', '~'])
+        .trim_end_matches(".*");
+    version
+        .starts_with(|c: char| c.is_ascii_digit())
+        .then(|| version.to_owned())
 }
 
 fn scalar(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
 #[cfg(test)]

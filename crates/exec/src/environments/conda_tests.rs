@@ -4,7 +4,12 @@ fn shown(text: &str) -> String {
     match translate(text) {
         Ok(found) => {
             let lines: Vec<String> = found.lines.iter().map(ToString::to_string).collect();
-            format!("python {:?}\n{}\n-- {}", found.python, lines.join("\n"), found.notes.join("\n-- "))
+            format!(
+                "python {:?}\n{}\n-- {}",
+                found.python,
+                lines.join("\n"),
+                found.notes.join("\n-- ")
+            )
         }
         Err(why) => why,
     }
@@ -62,7 +67,10 @@ fn mistakes_are_named() {
         ("dependencies: [{npm: [a]}]", "`npm`"),
         ("dependencies: [{pip: six}]", "`pip` must be a list"),
         ("dependencies: ['numpy=1|2']", "alternatives"),
-        ("dependencies: [{pip: ['-r other.txt']}]", "names another file"),
+        (
+            "dependencies: [{pip: ['-r other.txt']}]",
+            "names another file",
+        ),
         ("dependencies: [", "conda file"),
     ] {
         let error = translate(text).unwrap_err();
@@ -72,7 +80,9 @@ fn mistakes_are_named() {
 
 #[test]
 fn json_is_read_as_well() {
-    let found = translate(r#"{"dependencies":["python=3.10",{"pip":["six"]}],"variables":{"A":1}}"#).unwrap();
+    let found =
+        translate(r#"{"dependencies":["python=3.10",{"pip":["six"]}],"variables":{"A":1}}"#)
+            .unwrap();
     assert_eq!(found.python.as_deref(), Some("3.10"));
     assert_eq!(found.lines.len(), 1);
     assert_eq!(found.variables["A"], "1");

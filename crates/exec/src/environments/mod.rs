@@ -11,7 +11,6 @@ mod base_rules;
 mod build;
 mod conda;
 mod interpreters;
-mod lock;
 mod marker;
 mod recipe;
 mod relax;
@@ -19,20 +18,24 @@ mod requirement;
 mod uv;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use lazuli_core::environment_resolver::{EnvironmentError, EnvironmentRequest, EnvironmentResolver, Progress, ResolvedEnvironment};
+use lazuli_core::environment_resolver::{
+    EnvironmentError, EnvironmentRequest, EnvironmentResolver, Progress, ResolvedEnvironment,
+};
 
-pub use self::uv::{PackageIndex, UvFound, find_uv};
 use self::build::Build;
 use self::interpreters::Choice;
-use self::lock::FileLock;
 use self::marker::Marker;
 use self::recipe::Recipe;
+pub use self::uv::{PackageIndex, UvFound, find_uv};
+use crate::lock::FileLock;
 
 /// Environments in one Lazuli home.
 #[derive(Debug, Clone)]
@@ -44,7 +47,10 @@ pub struct UvEnvironments {
 impl UvEnvironments {
     /// A resolver that keeps what it builds under `home`.
     pub fn new(home: impl Into<PathBuf>, index: PackageIndex) -> Self {
-        Self { home: home.into(), index }
+        Self {
+            home: home.into(),
+            index,
+        }
     }
 
     /// Where the environment with this key stands.
@@ -52,7 +58,12 @@ impl UvEnvironments {
         self.home.join("environments").join(key)
     }
 
-    async fn resolve_recipe(&self, recipe: &Recipe, started: Instant, progress: Progress<'_>) -> Result<ResolvedEnvironment, EnvironmentError> {
+    async fn resolve_recipe(
+        &self,
+        recipe: &Recipe,
+        started: Instant,
+        progress: Progress<'_>,
+    ) -> Result<ResolvedEnvironment, EnvironmentError> {
         let found = interpreters::all(&self.home.join("cache/interpreters.json")).await;
         let choice = recipe.choose(&found)?;
         let key = recipe.key(&choice.interpreter);
@@ -61,7 +72,13 @@ impl UvEnvironments {
             return Ok(ready(place, marker, true, started));
         }
         let lock = self.home.join("environments").join(format!(".{key}.lock"));
-        let _one_at_a_time = FileLock::take(&lock, || progress("waiting for another build of the same environment")).await?;
+        let _one_at_a_time = FileLock::take(&lock, || {
+            progress("waiting for another build of the same environment")
+        })
+        .await
+        .map_err(|error| {
+            EnvironmentError::tool(format!("cannot lock {}: {error}", lock.display()))
+        })?;
         if let Some(marker) = Marker::read(&place, &key) {
             return Ok(ready(place, marker, true, started));
         }
@@ -70,10 +87,28 @@ impl UvEnvironments {
         Ok(ready(place, marker, false, started))
     }
 
-    async fn build(&self, recipe: &Recipe, choice: &Choice, key: &str, place: &Path, progress: Progress<'_>) -> Result<Marker, EnvironmentError> {
+    async fn build(
+        &self,
+        recipe: &Recipe,
+        choice: &Choice,
+        key: &str,
+        place: &Path,
+        progress: Progress<'_>,
+    ) -> Result<Marker, EnvironmentError> {
         let uv = uv::ensure_uv(&self.home, &self.index, &choice.interpreter.path, progress).await?;
-        progress(&format!("building environment {key} with python {} and uv {}", choice.interpreter.version, uv.version));
-        let build = Build { home: &self.home, index: &self.index, uv: &uv, recipe, choice, key, progress };
+        progress(&format!(
+            "building environment {key} with python {} and uv {}",
+            choice.interpreter.version, uv.version
+        ));
+        let build = Build {
+            home: &self.home,
+            index: &self.index,
+            uv: &uv,
+            recipe,
+            choice,
+            key,
+            progress,
+        };
         build.run(place).await
     }
 }
@@ -81,7 +116,11 @@ impl UvEnvironments {
 /// Removes what a build of this key left behind when its process was killed. The caller holds the key's lock.
 fn sweep(environments: &Path, key: &str) {
     let prefix = format!(".{key}.");
-    for entry in std::fs::read_dir(environments).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(environments)
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(&prefix) && name.ends_with(".tmp") {
@@ -105,7 +144,11 @@ fn ready(path: PathBuf, marker: Marker, cached: bool, started: Instant) -> Resol
 
 #[async_trait]
 impl EnvironmentResolver for UvEnvironments {
-    async fn resolve(&self, request: &EnvironmentRequest, progress: Progress<'_>) -> Result<ResolvedEnvironment, EnvironmentError> {
+    async fn resolve(
+        &self,
+        request: &EnvironmentRequest,
+        progress: Progress<'_>,
+    ) -> Result<ResolvedEnvironment, EnvironmentError> {
         let started = Instant::now();
         let recipe = Recipe::read(request)?;
         self.resolve_recipe(&recipe, started, progress).await
@@ -113,7 +156,10 @@ impl EnvironmentResolver for UvEnvironments {
 
     fn curated(&self, name: &str) -> Option<EnvironmentRequest> {
         let found = base_rules::find(name).ok()??;
-        found.rule.curated.then(|| EnvironmentRequest { image: Some(name.to_owned()), ..EnvironmentRequest::default() })
+        found.rule.curated.then(|| EnvironmentRequest {
+            image: Some(name.to_owned()),
+            ..EnvironmentRequest::default()
+        })
     }
 
     fn curated_names(&self) -> Vec<String> {

@@ -36,10 +36,30 @@ impl Recipe {
     }
 
     fn parse(request: &EnvironmentRequest) -> Result<Self, String> {
-        let conda = request.conda_file.as_deref().map(conda::translate).transpose()?.unwrap_or_default();
-        let asked = request.requirements.as_deref().map(parse_file).transpose().map_err(|why| format!("requirements: {why}"))?;
-        let mut recipe = Self { rule: "none".to_owned(), pythons: Vec::new(), lines: Vec::new(), notes: conda.notes, variables: conda.variables };
-        if let Some(image) = request.image.as_deref().filter(|image| !image.trim().is_empty()) {
+        let conda = request
+            .conda_file
+            .as_deref()
+            .map(conda::translate)
+            .transpose()?
+            .unwrap_or_default();
+        let asked = request
+            .requirements
+            .as_deref()
+            .map(parse_file)
+            .transpose()
+            .map_err(|why| format!("requirements: {why}"))?;
+        let mut recipe = Self {
+            rule: "none".to_owned(),
+            pythons: Vec::new(),
+            lines: Vec::new(),
+            notes: conda.notes,
+            variables: conda.variables,
+        };
+        if let Some(image) = request
+            .image
+            .as_deref()
+            .filter(|image| !image.trim().is_empty())
+        {
             recipe.take_image(image, request.conda_file.is_some(), asked.is_some())?;
         }
         if let Some(python) = conda.python {
@@ -59,7 +79,12 @@ impl Recipe {
         Ok(recipe)
     }
 
-    fn take_image(&mut self, image: &str, has_conda: bool, has_requirements: bool) -> Result<(), String> {
+    fn take_image(
+        &mut self,
+        image: &str,
+        has_conda: bool,
+        has_requirements: bool,
+    ) -> Result<(), String> {
         let Some(base) = base_rules::find(image)? else {
             if has_conda || has_requirements {
                 self.notes.push(format!("image `{image}` was not run: only its Python packages are built, on this machine's interpreter"));
@@ -92,13 +117,28 @@ impl Recipe {
     }
 
     fn names(&self) -> HashSet<String> {
-        self.lines.iter().filter_map(|line| if let Line::Package(package) = line { Some(package.key()) } else { None }).collect()
+        self.lines
+            .iter()
+            .filter_map(|line| {
+                if let Line::Package(package) = line {
+                    Some(package.key())
+                } else {
+                    None
+                }
+            })
+            .collect()
     }
 
     /// Chooses the interpreter among those of the machine.
     pub(super) fn choose(&self, found: &[Interpreter]) -> Result<Choice, EnvironmentError> {
-        let preferred = &base_rules::table().map_err(EnvironmentError::invalid)?.preferred_pythons;
-        choose(found, &self.pythons, preferred).ok_or_else(|| EnvironmentError::tool("no Python 3.8 or newer was found on this machine; install python3"))
+        let preferred = &base_rules::table()
+            .map_err(EnvironmentError::invalid)?
+            .preferred_pythons;
+        choose(found, &self.pythons, preferred).ok_or_else(|| {
+            EnvironmentError::tool(
+                "no Python 3.8 or newer was found on this machine; install python3",
+            )
+        })
     }
 
     /// The name under which the built environment is kept: a hash of everything that decides what is in it.

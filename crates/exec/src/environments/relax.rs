@@ -27,7 +27,10 @@ pub(super) struct Relaxation {
 
 impl Relaxation {
     pub(super) fn new(asked: &[Line]) -> Self {
-        Self { asked: asked.to_vec(), steps: vec![Step::AsAsked; asked.len()] }
+        Self {
+            asked: asked.to_vec(),
+            steps: vec![Step::AsAsked; asked.len()],
+        }
     }
 
     /// The requirements as they now stand, one a line.
@@ -46,8 +49,16 @@ impl Relaxation {
 
     /// Lets the requirements that `complaint` names give way one step, or all of them; `false` when nothing is left to give.
     pub(super) fn give_way(&mut self, complaint: &str) -> bool {
-        let named: Vec<usize> = (0..self.asked.len()).filter(|at| self.can_give(*at) && self.is_named(*at, complaint)).collect();
-        let chosen = if named.is_empty() { (0..self.asked.len()).filter(|at| self.can_give(*at)).collect() } else { named };
+        let named: Vec<usize> = (0..self.asked.len())
+            .filter(|at| self.can_give(*at) && self.is_named(*at, complaint))
+            .collect();
+        let chosen = if named.is_empty() {
+            (0..self.asked.len())
+                .filter(|at| self.can_give(*at))
+                .collect()
+        } else {
+            named
+        };
         for at in &chosen {
             self.steps[*at] = self.next_step(*at);
         }
@@ -55,28 +66,38 @@ impl Relaxation {
     }
 
     fn can_give(&self, at: usize) -> bool {
-        matches!(&self.asked[at], Line::Package(package) if package.is_bounded()) && self.steps[at] < Step::Unbounded
+        matches!(&self.asked[at], Line::Package(package) if package.is_bounded())
+            && self.steps[at] < Step::Unbounded
     }
 
     fn next_step(&self, at: usize) -> Step {
         match (&self.asked[at], self.steps[at]) {
-            (Line::Package(package), Step::AsAsked) if package.pinned_release().is_some() => Step::SameMajor,
+            (Line::Package(package), Step::AsAsked) if package.pinned_release().is_some() => {
+                Step::SameMajor
+            }
             _ => Step::Unbounded,
         }
     }
 
     fn is_named(&self, at: usize, complaint: &str) -> bool {
-        let Line::Package(package) = &self.asked[at] else { return false };
+        let Line::Package(package) = &self.asked[at] else {
+            return false;
+        };
         let key = package.key();
         let boundary = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
-        complaint.to_ascii_lowercase().split(boundary).any(|word| word.trim_matches('-') == key)
+        complaint
+            .to_ascii_lowercase()
+            .split(boundary)
+            .any(|word| word.trim_matches('-') == key)
     }
 
     /// What gave way, with the release that was taken instead; a pin that was met after all is not mentioned.
     pub(super) fn report(&self, lock: &str) -> Vec<String> {
         let mut report = Vec::new();
         for (line, step) in self.asked.iter().zip(&self.steps) {
-            let Line::Package(package) = line else { continue };
+            let Line::Package(package) = line else {
+                continue;
+            };
             if *step == Step::AsAsked {
                 continue;
             }
@@ -84,7 +105,10 @@ impl Relaxation {
             if taken == package.pinned_release() {
                 continue;
             }
-            report.push(format!("{package} was relaxed: {} is used", taken.unwrap_or("nothing")));
+            report.push(format!(
+                "{package} was relaxed: {} is used",
+                taken.unwrap_or("nothing")
+            ));
         }
         report
     }
@@ -100,7 +124,11 @@ fn at_step(package: &Requirement, step: Step) -> Requirement {
 
 /// `1.1.5` -> `>=1.1.5,<2`
 fn same_major(release: &str) -> String {
-    let major: u64 = release.split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
+    let major: u64 = release
+        .split('.')
+        .next()
+        .and_then(|part| part.parse().ok())
+        .unwrap_or(0);
     format!(">={release},<{}", major + 1)
 }
 
@@ -118,9 +146,17 @@ mod tests {
 
     #[test]
     fn only_the_named_obstacle_gives_way_and_only_as_far_as_needed() {
-        let mut relaxation = Relaxation::new(&parse_file("pandas==1.1.5\nnumpy==1.21.0\nsix\nscipy<1.8").unwrap());
-        assert!(relaxation.give_way("Because numpy==1.21.0 has no usable wheels and you require numpy==1.21.0"));
-        assert_eq!(relaxation.text(), "pandas==1.1.5\nnumpy>=1.21.0,<2\nsix\nscipy<1.8\n");
+        let mut relaxation =
+            Relaxation::new(&parse_file("pandas==1.1.5\nnumpy==1.21.0\nsix\nscipy<1.8").unwrap());
+        assert!(
+            relaxation.give_way(
+                "Because numpy==1.21.0 has no usable wheels and you require numpy==1.21.0"
+            )
+        );
+        assert_eq!(
+            relaxation.text(),
+            "pandas==1.1.5\nnumpy>=1.21.0,<2\nsix\nscipy<1.8\n"
+        );
         assert!(relaxation.give_way("something else"));
         assert_eq!(relaxation.text(), "pandas>=1.1.5,<2\nnumpy\nsix\nscipy\n");
         assert!(relaxation.give_way(""));

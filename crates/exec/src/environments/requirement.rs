@@ -48,20 +48,30 @@ impl Requirement {
         if clause.contains(',') {
             return None;
         }
-        let version = clause.strip_prefix("===").or_else(|| clause.strip_prefix("==")).or_else(|| clause.strip_prefix("~="))?;
+        let version = clause
+            .strip_prefix("===")
+            .or_else(|| clause.strip_prefix("=="))
+            .or_else(|| clause.strip_prefix("~="))?;
         Some(version.trim().trim_end_matches(".*"))
     }
 
     /// The same package with other specifiers.
     pub(super) fn with_specifiers(&self, specifiers: &str) -> Self {
-        Self { specifiers: specifiers.to_owned(), ..self.clone() }
+        Self {
+            specifiers: specifiers.to_owned(),
+            ..self.clone()
+        }
     }
 }
 
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}{}", self.name, self.extras, self.specifiers)?;
-        if self.marker.is_empty() { Ok(()) } else { write!(f, " ; {}", self.marker) }
+        if self.marker.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ; {}", self.marker)
+        }
     }
 }
 
@@ -109,8 +119,10 @@ pub(super) fn parse_line(raw: &str) -> Result<Option<Line>, String> {
     if line.contains("://") || line.contains(" @ ") {
         return Ok(Some(Line::Place(line.to_owned())));
     }
-    if line.starts_with(['.', '/']) || line.ends_with(".whl") || line.ends_with(".tar.gz") {
-        return Err(format!("`{line}` is a local path, which is not there when the environment is built; publish it to an index or give a URL"));
+    if line.starts_with(['.', '/']) || [".whl", ".tar.gz"].iter().any(|end| line.ends_with(end)) {
+        return Err(format!(
+            "`{line}` is a local path, which is not there when the environment is built; publish it to an index or give a URL"
+        ));
     }
     package(line).map(|found| Some(Line::Package(found)))
 }
@@ -123,14 +135,25 @@ fn without_comment(raw: &str) -> &str {
 }
 
 fn option(line: &str) -> Result<Line, String> {
-    const KNOWN: [&str; 6] = ["--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--pre"];
+    const KNOWN: [&str; 6] = [
+        "--index-url",
+        "-i",
+        "--extra-index-url",
+        "--find-links",
+        "-f",
+        "--pre",
+    ];
     const FILES: [&str; 5] = ["-r", "--requirement", "-c", "--constraint", "-e"];
     let word = line.split([' ', '=']).next().unwrap_or(line);
     if FILES.contains(&word) || word == "--editable" {
-        return Err(format!("`{line}` names another file, which is not there when the environment is built; write its lines here"));
+        return Err(format!(
+            "`{line}` names another file, which is not there when the environment is built; write its lines here"
+        ));
     }
     if !KNOWN.contains(&word) && word != "--no-index" {
-        return Err(format!("`{line}` is not an option that environments understand"));
+        return Err(format!(
+            "`{line}` is not an option that environments understand"
+        ));
     }
     Ok(Line::Option(line.to_owned()))
 }
@@ -138,8 +161,14 @@ fn option(line: &str) -> Result<Line, String> {
 fn package(line: &str) -> Result<Requirement, String> {
     let (requirement, marker) = line.split_once(';').unwrap_or((line, ""));
     // pip's per-requirement options (`--hash=…`) belong to a lock, and a lock is made here anew
-    let requirement = requirement.split(" --").next().unwrap_or(requirement).trim();
-    let name_end = requirement.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(requirement.len());
+    let requirement = requirement
+        .split(" --")
+        .next()
+        .unwrap_or(requirement)
+        .trim();
+    let name_end = requirement
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)))
+        .unwrap_or(requirement.len());
     let (name, rest) = requirement.split_at(name_end);
     if name.is_empty() || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return Err(format!("`{line}` does not start with a package name"));
@@ -147,16 +176,30 @@ fn package(line: &str) -> Result<Requirement, String> {
     let rest = rest.trim_start();
     let (extras, specifiers) = match rest.strip_prefix('[') {
         Some(inside) => {
-            let (extras, after) = inside.split_once(']').ok_or_else(|| format!("`{line}` opens `[` and never closes it"))?;
+            let (extras, after) = inside
+                .split_once(']')
+                .ok_or_else(|| format!("`{line}` opens `[` and never closes it"))?;
             (format!("[{}]", extras.replace(' ', "")), after)
         }
         None => (String::new(), rest),
     };
-    let specifiers: String = specifiers.trim().trim_start_matches('(').trim_end_matches(')').split_whitespace().collect();
+    let specifiers: String = specifiers
+        .trim()
+        .trim_start_matches('(')
+        .trim_end_matches(')')
+        .split_whitespace()
+        .collect();
     if !specifiers.is_empty() && !specifiers.starts_with(['=', '<', '>', '!', '~']) {
-        return Err(format!("`{line}`: `{specifiers}` is not a version condition such as `==1.2` or `>=1,<2`"));
+        return Err(format!(
+            "`{line}`: `{specifiers}` is not a version condition such as `==1.2` or `>=1,<2`"
+        ));
     }
-    Ok(Requirement { name: name.to_owned(), extras, specifiers, marker: marker.trim().to_owned() })
+    Ok(Requirement {
+        name: name.to_owned(),
+        extras,
+        specifiers,
+        marker: marker.trim().to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -166,7 +209,11 @@ mod tests {
     #[test]
     fn lines_are_read_as_pip_reads_them() {
         let text = "# a comment\nSciKit_Learn[Alldeps] == 1.5.*  # why\npandas>=1.5,<2 ; python_version < '3.12'\n\ngit+https://example.org/x.git@v1\n--extra-index-url https://example.org/simple\nnumpy \\\n  ==1.26.4 --hash=sha256:00\n";
-        let lines: Vec<String> = parse_file(text).unwrap().iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = parse_file(text)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
         SciKit_Learn[Alldeps]==1.5.*
         pandas>=1.5,<2 ; python_version < '3.12'
@@ -179,7 +226,10 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_with_its_line() {
         for (text, expected) in [
-            ("six\n-r other.txt", "line 2: `-r other.txt` names another file"),
+            (
+                "six\n-r other.txt",
+                "line 2: `-r other.txt` names another file",
+            ),
             ("./wheel.whl", "line 1: `./wheel.whl` is a local path"),
             ("a[b", "line 1: `a[b` opens `[`"),
             ("six 1.2", "is not a version condition"),

@@ -12,8 +12,8 @@ use lazuli_core::environment_resolver::{EnvironmentError, Progress};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use super::lock::FileLock;
 use crate::files;
+use crate::lock::FileLock;
 
 /// How many of uv's last lines an error carries.
 const KEPT_LINES: usize = 40;
@@ -49,32 +49,58 @@ fn own_uv(home: &Path) -> PathBuf {
 
 /// The uv that would be used now; `None` if the first build would have to install one. For `doctor`.
 pub async fn find_uv(home: &Path) -> Option<UvFound> {
-    for dir in std::env::var_os("PATH").iter().flat_map(std::env::split_paths) {
+    for dir in std::env::var_os("PATH")
+        .iter()
+        .flat_map(std::env::split_paths)
+    {
         let path = dir.join("uv");
         if path.is_file()
             && let Some(version) = version_of(&path).await
         {
-            return Some(UvFound { path, version, installed_by_lazuli: false });
+            return Some(UvFound {
+                path,
+                version,
+                installed_by_lazuli: false,
+            });
         }
     }
     let path = own_uv(home);
     let version = version_of(&path).await?;
-    Some(UvFound { path, version, installed_by_lazuli: true })
+    Some(UvFound {
+        path,
+        version,
+        installed_by_lazuli: true,
+    })
 }
 
 async fn version_of(uv: &Path) -> Option<String> {
-    let output = Command::new(uv).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output().await.ok()?;
+    let output = Command::new(uv)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let version = text.strip_prefix("uv ")?.split_whitespace().next()?;
     output.status.success().then(|| version.to_owned())
 }
 
 /// The uv to use, installed into the home first if there is none.
-pub(super) async fn ensure_uv(home: &Path, index: &PackageIndex, python: &Path, progress: Progress<'_>) -> Result<UvFound, EnvironmentError> {
+pub(super) async fn ensure_uv(
+    home: &Path,
+    index: &PackageIndex,
+    python: &Path,
+    progress: Progress<'_>,
+) -> Result<UvFound, EnvironmentError> {
     if let Some(found) = find_uv(home).await {
         return Ok(found);
     }
-    let _one_at_a_time = FileLock::take(&home.join("tools/.uv.lock"), || progress("waiting for another process that installs uv")).await?;
+    let _one_at_a_time = FileLock::take(&home.join("tools/.uv.lock"), || {
+        progress("waiting for another process that installs uv")
+    })
+    .await
+    .map_err(|error| EnvironmentError::tool(format!("cannot lock the place for uv: {error}")))?;
     if let Some(found) = find_uv(home).await {
         return Ok(found);
     }
@@ -84,21 +110,39 @@ pub(super) async fn ensure_uv(home: &Path, index: &PackageIndex, python: &Path, 
     let installed = install(&building, index, python, progress).await;
     let placed = installed.and_then(|()| {
         files::remove_tree(&target);
-        std::fs::rename(&building, &target).map_err(|error| EnvironmentError::tool(format!("cannot place uv at {}: {error}", target.display())))
+        std::fs::rename(&building, &target).map_err(|error| {
+            EnvironmentError::tool(format!("cannot place uv at {}: {error}", target.display()))
+        })
     });
     if placed.is_err() {
         files::remove_tree(&building);
     }
     placed?;
-    find_uv(home).await.ok_or_else(|| EnvironmentError::tool("uv was installed and does not start"))
+    find_uv(home)
+        .await
+        .ok_or_else(|| EnvironmentError::tool("uv was installed and does not start"))
 }
 
-async fn install(into: &Path, index: &PackageIndex, python: &Path, progress: Progress<'_>) -> Result<(), EnvironmentError> {
+async fn install(
+    into: &Path,
+    index: &PackageIndex,
+    python: &Path,
+    progress: Progress<'_>,
+) -> Result<(), EnvironmentError> {
     let mut venv = Command::new(python);
     venv.args(["-m", "venv"]).arg(into);
     expect_success(venv, "making a place for uv", progress).await?;
     let mut pip = Command::new(into.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "uv"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+        "uv",
+    ]);
     if let Some(url) = &index.index_url {
         pip.args(["--index-url", url]);
     }
@@ -111,12 +155,18 @@ async fn install(into: &Path, index: &PackageIndex, python: &Path, progress: Pro
     expect_success(pip, "installing uv", progress).await
 }
 
-async fn expect_success(command: Command, doing: &str, progress: Progress<'_>) -> Result<(), EnvironmentError> {
+async fn expect_success(
+    command: Command,
+    doing: &str,
+    progress: Progress<'_>,
+) -> Result<(), EnvironmentError> {
     let outcome = run(command, progress).await?;
     if outcome.success {
         return Ok(());
     }
-    let mut error = EnvironmentError::tool(format!("{doing} failed; install uv yourself and put it on PATH"));
+    let mut error = EnvironmentError::tool(format!(
+        "{doing} failed; install uv yourself and put it on PATH"
+    ));
     error.log = outcome.lines;
     Err(error)
 }
@@ -129,14 +179,26 @@ pub(super) struct Outcome {
 }
 
 /// Runs uv with Lazuli's settings.
-pub(super) async fn run_uv<I, S>(uv: &Path, home: &Path, index: &PackageIndex, arguments: I, progress: Progress<'_>) -> Result<Outcome, EnvironmentError>
+pub(super) async fn run_uv<I, S>(
+    uv: &Path,
+    home: &Path,
+    index: &PackageIndex,
+    arguments: I,
+    progress: Progress<'_>,
+) -> Result<Outcome, EnvironmentError>
 where
     I: IntoIterator<Item = S>,
     S: AsRef<OsStr>,
 {
     let mut command = Command::new(uv);
-    command.args(arguments).args(["--no-config", "--no-progress", "--color", "never"]);
-    command.env("UV_CACHE_DIR", home.join("cache/uv")).env("UV_PYTHON_DOWNLOADS", "never").env_remove("VIRTUAL_ENV").env_remove("CONDA_PREFIX");
+    command
+        .args(arguments)
+        .args(["--no-config", "--no-progress", "--color", "never"]);
+    command
+        .env("UV_CACHE_DIR", home.join("cache/uv"))
+        .env("UV_PYTHON_DOWNLOADS", "never")
+        .env_remove("VIRTUAL_ENV")
+        .env_remove("CONDA_PREFIX");
     apply_index(&mut command, index);
     run(command, progress).await
 }
@@ -157,7 +219,12 @@ fn apply_index(command: &mut Command, index: &PackageIndex) {
     if !index.find_links.is_empty() {
         command.env("UV_FIND_LINKS", index.find_links.join(","));
     } else if !set("UV_FIND_LINKS") {
-        pips("PIP_FIND_LINKS").map(|places| command.env("UV_FIND_LINKS", places.split_whitespace().collect::<Vec<_>>().join(",")));
+        pips("PIP_FIND_LINKS").map(|places| {
+            command.env(
+                "UV_FIND_LINKS",
+                places.split_whitespace().collect::<Vec<_>>().join(","),
+            )
+        });
     }
     if !set("UV_HTTP_TIMEOUT") {
         command.env("UV_HTTP_TIMEOUT", "180");
@@ -169,9 +236,18 @@ fn apply_index(command: &mut Command, index: &PackageIndex) {
 
 /// Runs a tool, telling each line it says on standard error, and keeping the last ones.
 async fn run(mut command: Command, progress: Progress<'_>) -> Result<Outcome, EnvironmentError> {
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let broken = |error: std::io::Error| EnvironmentError::tool(format!("cannot run {program}: {error}"));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let program = command
+        .as_std()
+        .get_program()
+        .to_string_lossy()
+        .into_owned();
+    let broken =
+        |error: std::io::Error| EnvironmentError::tool(format!("cannot run {program}: {error}"));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let mut child = command.spawn().map_err(broken)?;
     let mut kept: VecDeque<String> = VecDeque::with_capacity(KEPT_LINES);
     if let Some(stderr) = child.stderr.take() {
@@ -189,5 +265,8 @@ async fn run(mut command: Command, progress: Progress<'_>) -> Result<Outcome, En
         }
     }
     let status = child.wait().await.map_err(broken)?;
-    Ok(Outcome { success: status.success(), lines: kept.into() })
+    Ok(Outcome {
+        success: status.success(),
+        lines: kept.into(),
+    })
 }

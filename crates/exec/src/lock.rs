@@ -3,10 +3,9 @@
 //! The operating system lets go of it when its holder dies, so no stale lock can remain.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
-
-use lazuli_core::environment_resolver::EnvironmentError;
 
 use crate::files;
 
@@ -14,15 +13,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Held until dropped.
 #[derive(Debug)]
-pub(super) struct FileLock {
+pub(crate) struct FileLock {
     _file: File,
 }
 
 impl FileLock {
     /// Waits for the lock; `waiting` is called once if it is not free.
-    pub(super) async fn take(path: &Path, waiting: impl FnOnce()) -> Result<Self, EnvironmentError> {
-        let broken = |error: std::io::Error| EnvironmentError::tool(format!("cannot lock {}: {error}", path.display()));
-        let file = files::open_lock(path).map_err(broken)?;
+    pub(crate) async fn take(path: &Path, waiting: impl FnOnce()) -> io::Result<Self> {
+        let file = files::open_lock(path)?;
         let mut waiting = Some(waiting);
         loop {
             match file.try_lock() {
@@ -34,7 +32,7 @@ impl FileLock {
                     // asking again, and not a thread that blocks, so that a canceled job can stop waiting
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
-                Err(TryLockError::Error(error)) => return Err(broken(error)),
+                Err(TryLockError::Error(error)) => return Err(error),
             }
         }
     }

@@ -1,0 +1,415 @@
+//! The runner as a process, against a server in the test.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use lazuli_core::executor::{Executor, Handle, LaunchRequest, RunnerLife};
+use lazuli_spec::runner::{InputMode, PlanInput, PlanOutput, RunnerPlan, RunnerState};
+
+use super::testing::{Heard, Server, TOKEN, plan_of, runner_program, runs};
+use crate::environments::testing::plant;
+use crate::local::{LocalConfig, LocalExecutor};
+
+/// Not a test: what the test binary does when it is started as a runner.
+#[test]
+fn as_a_runner() {
+    if let Some(launch) = std::env::var_os("LAZULI_TEST_LAUNCH") {
+        let code = super::main(launch.as_ref());
+        std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) home: tempfile::TempDir,
+    pub(crate) server: Server,
+    pub(crate) executor: LocalExecutor,
+}
+
+impl Bench {
+    pub(crate) async fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        plant(home.path(), "python").await;
+        let server = Server::start(Arc::new(Heard::default()), None).await;
+        let config = LocalConfig {
+            program: runner_program(home.path()),
+            arguments: vec!["runner".into(), "--launch".into()],
+            home: home.path().to_owned(),
+            server_url: server.url(),
+            ca_pem: None,
+        };
+        Self {
+            executor: LocalExecutor::new(config),
+            home,
+            server,
+        }
+    }
+
+    pub(crate) async fn launch(&self, plan: RunnerPlan) -> Handle {
+        let job = plan.job.clone();
+        *self.server.heard.plan.lock().unwrap() = Some(plan);
+        let request = LaunchRequest {
+            workspace: "w".to_owned(),
+            job,
+            token: TOKEN.to_owned(),
+            cores: 2,
+            memory_bytes: None,
+        };
+        self.executor.launch(request).await.unwrap()
+    }
+
+    pub(crate) async fn gone(&self, handle: &Handle) -> RunnerLife {
+        for _ in 0..1000 {
+            let life = self.executor.poll("job1", handle).await.unwrap();
+            if life != RunnerLife::Alive {
+                return life;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the runner does not end; {:?}", self.server.heard.states());
+    }
+}
+
+fn message(report: &lazuli_spec::runner::StateReport) -> String {
+    report
+        .error
+        .as_ref()
+        .map(|error| format!("{}: {}", error.code, error.message))
+        .unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_job_goes_through_its_states_and_leaves_everything_behind() {
+    let bench = Bench::new().await;
+    let heard = &bench.server.heard;
+    let code = heard.store(&[
+        ("main.sh", "#!/bin/sh\necho code $1\nprintf x > main.sh\n"),
+        ("lib/a.txt", "a"),
+    ]);
+    let data = heard.store(&[("part/one.csv", "1,2\n")]);
+    let mut plan = plan_of(
+        "./main.sh ${{inputs.alpha}} $[[--beta ${{inputs.beta}}]]; cat ${{inputs.table}} ${{inputs.copy}}/part/one.csv; echo err >&2; \
+         env | sort > outputs/env.txt; mkdir -p logs/deep; echo l > 'logs/deep/a b.txt'; echo m > ${{outputs.model}}/m.bin; echo f > ${{outputs.score}}; echo $KEY",
+    );
+    plan.code_tree = Some(code.clone());
+    plan.inputs.insert(
+        "alpha".to_owned(),
+        PlanInput::Literal {
+            value: "0.1".to_owned(),
+        },
+    );
+    plan.inputs.insert(
+        "table".to_owned(),
+        PlanInput::Tree {
+            tree: data.clone(),
+            file: Some("part/one.csv".to_owned()),
+            mode: InputMode::RoMount,
+        },
+    );
+    plan.inputs.insert(
+        "copy".to_owned(),
+        PlanInput::Tree {
+            tree: data,
+            file: None,
+            mode: InputMode::Download,
+        },
+    );
+    plan.outputs
+        .insert("model".to_owned(), PlanOutput { file: false });
+    plan.outputs
+        .insert("score".to_owned(), PlanOutput { file: true });
+    plan.environment_variables
+        .insert("KEY".to_owned(), "value-${{inputs.alpha}}".to_owned());
+    let handle = bench.launch(plan).await;
+    let end = bench.server.end().await;
+    assert_eq!(
+        end.state,
+        RunnerState::Completed,
+        "{}\n{}",
+        message(&end),
+        heard.log()
+    );
+    assert_eq!(
+        heard.states(),
+        [
+            RunnerState::Preparing,
+            RunnerState::Running,
+            RunnerState::Finalizing,
+            RunnerState::Completed
+        ]
+    );
+    assert_eq!(heard.log(), "code 0.1\n1,2\n1,2\nerr\nvalue-0.1\n");
+    assert_eq!(end.exit_code, Some(0));
+    assert_eq!(end.environment.as_ref().unwrap().notes, ["planted"]);
+
+    let artifacts = heard.artifacts.lock().unwrap().clone();
+    assert_eq!(
+        artifacts.keys().collect::<Vec<_>>(),
+        ["logs/deep/a b.txt", "outputs/env.txt"]
+    );
+    let variables = String::from_utf8(artifacts["outputs/env.txt"].clone()).unwrap();
+    for expected in [
+        "AZUREML_RUN_ID=job1",
+        "MLFLOW_RUN_ID=job1",
+        "MLFLOW_TRACKING_TOKEN=job-token",
+        "MLFLOW_EXPERIMENT_ID=7",
+        "PYTHONUNBUFFERED=1",
+        "AZUREML_ARM_WORKSPACE_NAME=w",
+        "AZUREML_CR_NODE_RANK=0",
+    ] {
+        assert!(variables.contains(expected), "{expected} in {variables}");
+    }
+    assert!(
+        !variables.contains("CARGO"),
+        "what is not on the list does not pass: {variables}"
+    );
+    let outputs = heard.outputs.lock().unwrap().clone();
+    let model = heard.trees.lock().unwrap()[&outputs["model"]].clone();
+    assert_eq!(model.entries()[0].path, "m.bin");
+    assert_eq!(
+        heard.trees.lock().unwrap()[&outputs["score"]].entries()[0].path,
+        "score"
+    );
+    // the job changed its own copy of the code and not the shared one
+    let shared = std::fs::read_to_string(
+        bench
+            .home
+            .path()
+            .join(format!("cache/trees/{}/{code}/main.sh", &code[..2])),
+    )
+    .unwrap();
+    assert!(shared.contains("echo code"));
+
+    assert!(matches!(bench.gone(&handle).await, RunnerLife::Ended(report) if *report == end));
+    bench.executor.forget("job1").await.unwrap();
+    assert!(!bench.home.path().join("jobs/job1").exists());
+}
+
+#[tokio::test]
+async fn a_failure_is_told_with_its_code_and_last_lines() {
+    let bench = Bench::new().await;
+    bench
+        .launch(plan_of("echo before; echo 'ValueError: bad' >&2; exit 3"))
+        .await;
+    let end = bench.server.end().await;
+    assert_eq!((end.state, end.exit_code), (RunnerState::Failed, Some(3)));
+    assert_eq!(
+        message(&end),
+        "command_failed: the command ended with exit code 3\nlast lines:\n  before\n  ValueError: bad"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_prepared_fails_with_words() {
+    let bench = Bench::new().await;
+    let mut plan = plan_of("true");
+    plan.environment.image = Some("rocker/r-ver".to_owned());
+    bench.launch(plan).await;
+    let end = bench.server.end().await;
+    assert!(
+        message(&end).starts_with(
+            "environment_unresolvable: environment `inline`: image `rocker/r-ver` has no base rule"
+        ),
+        "{}",
+        message(&end)
+    );
+    assert_eq!(
+        bench.server.heard.states(),
+        [RunnerState::Preparing, RunnerState::Failed]
+    );
+
+    let bench = Bench::new().await;
+    let mut plan = plan_of("cat ${{inputs.x}}");
+    plan.inputs.insert(
+        "x".to_owned(),
+        PlanInput::Uri {
+            uri: "/no/such/file".to_owned(),
+            file: true,
+            mode: InputMode::RoMount,
+        },
+    );
+    bench.launch(plan).await;
+    assert_eq!(
+        message(&bench.server.end().await),
+        "input_unavailable: input `x` is not available: `/no/such/file` is not on this machine"
+    );
+}
+
+#[tokio::test]
+async fn a_timeout_ends_the_whole_tree() {
+    let bench = Bench::new().await;
+    let mut plan = plan_of("echo begun; (setsid sleep 7101 &) ; sleep 7102");
+    plan.timeout_seconds = Some(1);
+    bench.launch(plan).await;
+    let end = bench.server.end().await;
+    assert!(
+        message(&end).starts_with("timeout: the command ran longer than its limit of 1 s"),
+        "{}",
+        message(&end)
+    );
+    assert!(!runs("sleep\x007101") && !runs("sleep\x007102"));
+}
+
+#[tokio::test]
+async fn cancel_ends_the_whole_tree_also_what_left_the_session() {
+    let bench = Bench::new().await;
+    bench.launch(plan_of("(setsid sleep 7201 &) ; trap 'echo bye; exit 9' TERM; echo ready; while true; do sleep 0.05; done")).await;
+    bench
+        .server
+        .until("output", |heard| {
+            heard.log().contains("ready").then_some(())
+        })
+        .await;
+    bench.server.heard.cancel.store(true, Ordering::SeqCst);
+    let end = bench.server.end().await;
+    assert_eq!((end.state, end.exit_code), (RunnerState::Canceled, Some(9)));
+    assert!(bench.server.heard.log().ends_with("bye\n"));
+    assert!(!runs("sleep\x007201"));
+}
+
+#[tokio::test]
+async fn the_executors_cancel_reaches_the_job_too() {
+    let bench = Bench::new().await;
+    let handle = bench.launch(plan_of("echo ready; sleep 7301")).await;
+    bench
+        .server
+        .until("output", |heard| {
+            heard.log().contains("ready").then_some(())
+        })
+        .await;
+    bench.executor.cancel("job1", &handle).await.unwrap();
+    assert_eq!(bench.server.end().await.state, RunnerState::Canceled);
+    assert!(!runs("sleep\x007301"));
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_and_comes_back_misses_nothing() {
+    let Bench {
+        home,
+        server,
+        executor,
+    } = Bench::new().await;
+    let bench = Bench {
+        home,
+        server,
+        executor,
+    };
+    bench
+        .launch(plan_of(
+            "for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.1; done; echo o > outputs/o.txt",
+        ))
+        .await;
+    bench
+        .server
+        .until("the first line", |heard| {
+            heard.log().contains("line 1").then_some(())
+        })
+        .await;
+    let Bench {
+        home: _home,
+        server,
+        executor: _executor,
+    } = bench;
+    let (heard, address) = (Arc::clone(&server.heard), server.address);
+    drop(server);
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert!(heard.last().is_none());
+    let server = Server::start(heard, Some(address)).await;
+    assert_eq!(server.end().await.state, RunnerState::Completed);
+    let expected: String = (1..=8).map(|i| format!("line {i}\n")).collect();
+    assert_eq!(server.heard.log(), expected);
+    assert_eq!(
+        server.heard.artifacts.lock().unwrap()["outputs/o.txt"],
+        b"o\n"
+    );
+}
+
+#[tokio::test]
+async fn a_killed_runner_takes_its_job_along_and_says_so() {
+    let bench = Bench::new().await;
+    let handle = bench
+        .launch(plan_of("(setsid sleep 7401 &) ; echo ready; sleep 7402"))
+        .await;
+    bench
+        .server
+        .until("output", |heard| {
+            heard.log().contains("ready").then_some(())
+        })
+        .await;
+    let pid: i32 = handle.0.split(':').next().unwrap().parse().unwrap();
+    super::processes::signal(pid, rustix::process::Signal::KILL);
+    let life = bench.gone(&handle).await;
+    let RunnerLife::Lost(why) = life else {
+        panic!("{life:?}")
+    };
+    assert!(
+        why.contains("killed by signal 9") || why.contains("is gone"),
+        "{why}"
+    );
+    assert!(!runs("sleep\x007401") && !runs("sleep\x007402"), "{why}");
+}
+
+#[tokio::test]
+async fn usage_is_sampled_while_the_job_works() {
+    let bench = Bench::new().await;
+    bench
+        .launch(plan_of("timeout 1.6 sh -c 'while :; do :; done'; true"))
+        .await;
+    assert_eq!(bench.server.end().await.state, RunnerState::Completed);
+    let usage = bench
+        .server
+        .heard
+        .beats
+        .lock()
+        .unwrap()
+        .iter()
+        .find_map(|beat| beat.usage)
+        .unwrap();
+    assert!(
+        usage.cpu_percent > 5.0 && usage.memory_bytes > 500_000 && usage.processes >= 2,
+        "{usage:?}"
+    );
+    let metrics = bench.server.heard.metrics.lock().unwrap().clone();
+    assert_eq!(
+        metrics[0]["metrics"][0]["key"],
+        "system/cpu_utilization_percentage"
+    );
+}
+
+#[tokio::test]
+async fn launching_again_starts_nothing_new() {
+    let bench = Bench::new().await;
+    let plan = plan_of("echo $$ once; sleep 0.3");
+    let first = bench.launch(plan.clone()).await;
+    assert_eq!(bench.launch(plan.clone()).await, first);
+    bench.server.end().await;
+    assert_eq!(bench.server.heard.log().lines().count(), 1);
+    let RunnerLife::Ended(_) = bench.gone(&first).await else {
+        panic!()
+    };
+    assert_eq!(bench.launch(plan).await, first);
+    assert_eq!(bench.server.heard.reports.lock().unwrap().len(), 4);
+}
+
+/// Prints the runner's share of a warm job: launch to the first byte of output at the server.
+#[tokio::test]
+async fn a_warm_start_is_quick() {
+    let bench = Bench::new().await;
+    let code = bench.server.heard.store(&[("a.py", "print('hi')")]);
+    let mut shares = Vec::new();
+    for number in 0..6 {
+        let mut plan = plan_of("echo hi");
+        plan.job = format!("warm{number}");
+        plan.code_tree = Some(code.clone());
+        *bench.server.heard.first_log_at.lock().unwrap() = None;
+        bench.server.heard.logs.lock().unwrap().clear();
+        bench.server.heard.reports.lock().unwrap().clear();
+        let started = Instant::now();
+        bench.launch(plan).await;
+        bench.server.end().await;
+        shares.push(bench.server.heard.first_log_at.lock().unwrap().unwrap() - started);
+    }
+    shares.sort();
+    eprintln!("launch to first byte: {shares:?}");
+    assert!(shares[2] < Duration::from_secs(2), "{shares:?}");
+}
