@@ -5,13 +5,18 @@
 //! are thin layers over these methods, so a rule stands once.
 
 pub mod access;
+pub mod assets;
 pub mod artifacts;
 pub mod audit;
 pub mod authentication;
 pub mod caller;
+pub mod code;
+pub mod content;
+pub mod data;
 pub mod deployments;
 pub mod endpoints;
 pub mod environment_resolver;
+pub mod environments;
 pub mod error;
 pub mod events;
 pub mod executor;

@@ -170,6 +170,8 @@ pub struct Asset {
     pub description: String,
     /// Free labels.
     pub tags: BTreeMap<String, String>,
+    /// Free facts, kept and not searched.
+    pub properties: BTreeMap<String, String>,
     /// Where it comes from.
     pub origin: Origin,
     /// Whether it, or its whole name, is hidden from lists and `@latest`.
@@ -195,16 +197,16 @@ pub enum ListView {
 }
 
 impl ListView {
-    /// Reads Azure's words.
+    /// Reads our words and Azure's.
     pub fn parse(text: &str) -> Result<Self, AssetError> {
         match text {
-            "ActiveOnly" => Ok(Self::ActiveOnly),
-            "ArchivedOnly" => Ok(Self::ArchivedOnly),
-            "All" => Ok(Self::All),
+            "active" | "ActiveOnly" => Ok(Self::ActiveOnly),
+            "archived" | "ArchivedOnly" => Ok(Self::ArchivedOnly),
+            "all" | "All" => Ok(Self::All),
             other => Err(AssetError::new(
-                "list_view_type",
+                "view",
                 format!(
-                    "`{}` is none of `ActiveOnly`, `ArchivedOnly`, `All`",
+                    "`{}` is none of `active`, `archived`, `all`",
                     other.escape_debug()
                 ),
             )),
@@ -305,13 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn views_are_azures_words() {
+    fn views_have_our_words_and_azures() {
         assert_eq!(
             ListView::parse("ArchivedOnly").unwrap(),
             ListView::ArchivedOnly
         );
-        let error = ListView::parse("archived").unwrap_err();
-        insta::assert_snapshot!(error, @"`archived` is none of `ActiveOnly`, `ArchivedOnly`, `All`");
+        let error = ListView::parse("gone").unwrap_err();
+        insta::assert_snapshot!(error, @"`archived` is none of `active`, `archived`, `all`");
     }
 
     proptest! {

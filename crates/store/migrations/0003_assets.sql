@@ -41,6 +41,7 @@ CREATE TABLE asset_versions (
     files BIGINT NOT NULL,
     description TEXT NOT NULL,
     tags TEXT NOT NULL,
+    properties TEXT NOT NULL,
     job TEXT,
     output TEXT,
     archived BIGINT NOT NULL,

@@ -10,7 +10,7 @@ use crate::{Row, StoreError, Tx, params};
 
 /// What a query for whole versions selects, from `asset_versions v` joined with `assets a`.
 pub(crate) const COLUMNS: &str = "v.name, v.version, v.sequence, v.content, v.content_hash, v.size, v.files, v.description, v.tags, \
-     v.job, v.output, v.archived, v.created_at, v.created_by, v.updated_at, a.archived";
+     v.job, v.output, v.archived, v.created_at, v.created_by, v.updated_at, a.archived, v.properties";
 
 /// The join that goes with [`COLUMNS`].
 pub(crate) const TABLES: &str = "asset_versions v JOIN assets a \
@@ -30,6 +30,7 @@ pub(crate) fn from_row(row: &Row<'_>) -> Result<Asset, StoreError> {
         files: row.get::<i64>(6)?.unsigned_abs(),
         description: row.get(7)?,
         tags: crate::json::decode(&tags)?,
+        properties: crate::json::decode(&row.get::<String>(16)?)?,
         origin: Origin {
             job: row.get(9)?,
             output: row.get(10)?,
@@ -81,8 +82,8 @@ pub fn insert(tx: &mut Tx<'_>, workspace_id: &str, asset: &Asset) -> Result<(), 
     let kind = asset.content.kind();
     tx.execute(
         "INSERT INTO asset_versions (workspace_id, kind, name, version, sequence, content, content_hash, size, files,
-            description, tags, job, output, archived, created_at, created_by, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+            description, tags, job, output, archived, created_at, created_by, updated_at, properties)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         params![
             workspace_id,
             kind.as_str(),
@@ -100,7 +101,8 @@ pub fn insert(tx: &mut Tx<'_>, workspace_id: &str, asset: &Asset) -> Result<(), 
             asset.archived,
             asset.created_at,
             &asset.created_by,
-            asset.updated_at
+            asset.updated_at,
+            crate::json::encode(&asset.properties)?
         ],
     )?;
     if let Some(number) = version_number(&asset.version) {
@@ -165,7 +167,7 @@ pub fn name_exists(
     Ok(found.is_some())
 }
 
-/// Writes a version's description, tags, own archived mark and time of change.
+/// Writes a version's description, tags, properties, own archived mark and time of change.
 pub fn update(
     tx: &mut Tx<'_>,
     workspace_id: &str,
@@ -174,7 +176,7 @@ pub fn update(
 ) -> Result<(), StoreError> {
     let kind = asset.content.kind();
     tx.execute(
-        "UPDATE asset_versions SET description = $5, tags = $6, archived = $7, updated_at = $8
+        "UPDATE asset_versions SET description = $5, tags = $6, archived = $7, updated_at = $8, properties = $9
          WHERE workspace_id = $1 AND kind = $2 AND name = $3 AND version = $4",
         params![
             workspace_id,
@@ -184,7 +186,8 @@ pub fn update(
             &asset.description,
             crate::json::encode(&asset.tags)?,
             archived,
-            asset.updated_at
+            asset.updated_at,
+            crate::json::encode(&asset.properties)?
         ],
     )?;
     tx.execute(

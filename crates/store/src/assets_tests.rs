@@ -29,6 +29,7 @@ fn data(name: &str, version: &str, text: &str) -> Asset {
         files: 1,
         description: "what it is".into(),
         tags: BTreeMap::new(),
+        properties: [("by".to_owned(), "hand".to_owned())].into(),
         origin: Origin::default(),
         archived: false,
         created_at: Timestamp(0),
@@ -299,7 +300,7 @@ fn lineage_goes_both_ways() {
                 2,
             )?;
             let first = add(tx, WS, data("in", "", "x"), 1)?;
-            assert_eq!(of_job(tx, WS, "job1")?, [made.clone()]);
+            assert_eq!(of_job(tx, WS, "job1")?, std::slice::from_ref(&made));
             assert_eq!(with_content(tx, WS, &made.content_hash, 10)?, [first, made]);
             Ok(())
         })
