@@ -7,7 +7,7 @@
 mod lineage;
 mod models;
 mod runtime;
-mod sources;
+pub(crate) mod sources;
 
 use std::collections::BTreeMap;
 

@@ -126,7 +126,7 @@ fn folder_of(reference: &Reference, tree: &Tree) -> String {
 }
 
 /// The files that a reference names, as a stored tree.
-pub(super) async fn tree_of(
+pub(crate) async fn tree_of(
     access: &Access,
     reference: &Reference,
     field: &'static str,

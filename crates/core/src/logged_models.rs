@@ -1,0 +1,278 @@
+//! Logged models: what `log_model` makes in a run, searched and finished like runs. Part of the MLflow dialect.
+
+use lazuli_spec::experiments::{ExperimentId, Lifecycle};
+use lazuli_spec::filters::{parse_filter, vocabularies};
+use lazuli_spec::logged_models::{self as rules, LoggedModel, LoggedModelStatus};
+use lazuli_spec::runs::KeyValue;
+use lazuli_spec::{Action, ErrorCode, Page, limits, run_names};
+use lazuli_store::logged_model_search::{self, Attribute, Dataset, Order, OrderKey, Search};
+use lazuli_store::{Tx, experiments, logged_models};
+
+use crate::models::{key_from_token, refused, token_of};
+use crate::{Caller, Core, Error, Result};
+
+/// A logged model to be made.
+#[derive(Clone, Debug)]
+pub struct NewLoggedModel {
+    /// Its experiment.
+    pub experiment_id: ExperimentId,
+    /// Its name; made up when absent.
+    pub name: Option<String>,
+    /// The kind of model.
+    pub model_type: Option<String>,
+    /// The run that makes it.
+    pub source_run_id: Option<String>,
+    /// Its parameters.
+    pub params: Vec<KeyValue>,
+    /// Its tags.
+    pub tags: Vec<KeyValue>,
+}
+
+/// One key of an order, as clients send it.
+#[derive(Clone, Debug)]
+pub struct OrderField {
+    /// An attribute, or `metrics.<key>`.
+    pub field_name: String,
+    /// Smallest first.
+    pub ascending: bool,
+    /// Only values measured on this data set.
+    pub dataset: Option<Dataset>,
+}
+
+/// What a client asks of a search.
+#[derive(Clone, Debug, Default)]
+pub struct LoggedModelSearch {
+    /// Which experiments.
+    pub experiment_ids: Vec<ExperimentId>,
+    /// The filter; empty finds all.
+    pub filter: String,
+    /// Only models with metrics on these.
+    pub datasets: Vec<Dataset>,
+    /// The order; newest first when empty.
+    pub order_by: Vec<OrderField>,
+    /// How many at most.
+    pub max_results: u32,
+    /// The token of the page before.
+    pub page_token: Option<String>,
+}
+
+impl Core {
+    /// Makes a logged model; its files follow.
+    pub async fn create_logged_model(&self, caller: &Caller, workspace: &str, new: NewLoggedModel) -> Result<LoggedModel> {
+        if let Some(name) = &new.name {
+            rules::name(name).map_err(refused)?;
+        }
+        for param in &new.params {
+            check_param(param)?;
+        }
+        let access = self.access(caller, workspace, Action::RunsWrite).await?;
+        let model_id = format!("m-{}", self.ids().uuid_hex());
+        let name = new.name.unwrap_or_else(|| run_names::random_run_name(self.ids()));
+        let (id, now) = (access.workspace_id().to_owned(), self.now());
+        access
+            .log(move |tx| {
+                let experiment = experiments::find(tx, &id, new.experiment_id)?;
+                let experiment = experiment.ok_or_else(|| {
+                    Error::new(ErrorCode::NotFound, format!("No Experiment with id={} exists", new.experiment_id))
+                })?;
+                if experiment.experiment.lifecycle_stage != Lifecycle::Active {
+                    let message = format!("The experiment {} must be in the 'active' state. Current state is deleted.", new.experiment_id);
+                    return Err(Error::new(ErrorCode::InvalidArgument, message));
+                }
+                let root = experiment.experiment.artifact_location;
+                let model = LoggedModel {
+                    artifact_location: format!("{}/models/{model_id}/artifacts", root.trim_end_matches('/')),
+                    model_id,
+                    experiment_id: new.experiment_id,
+                    name,
+                    status: LoggedModelStatus::Pending,
+                    model_type: new.model_type.filter(|text| !text.is_empty()),
+                    source_run_id: new.source_run_id.filter(|text| !text.is_empty()),
+                    lifecycle_stage: Lifecycle::Active,
+                    created_at: now,
+                    updated_at: now,
+                    tags: last_of_each(new.tags),
+                    params: last_of_each(new.params),
+                    metrics: Vec::new(),
+                };
+                logged_models::insert(tx, &id, &model)?;
+                Ok(model)
+            })
+            .await
+    }
+
+    /// One logged model.
+    pub async fn get_logged_model(&self, caller: &Caller, workspace: &str, model_id: &str, deleted_too: bool) -> Result<LoggedModel> {
+        let access = self.access(caller, workspace, Action::RunsRead).await?;
+        let (id, model_id) = (access.workspace_id().to_owned(), model_id.to_owned());
+        access
+            .read(move |tx| {
+                let model = find(tx, &id, &model_id)?;
+                if model.lifecycle_stage == Lifecycle::Deleted && !deleted_too {
+                    return Err(missing(&model_id));
+                }
+                Ok(model)
+            })
+            .await
+    }
+
+    /// Says that the upload ended, well or not.
+    pub async fn finalize_logged_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+        status: LoggedModelStatus,
+    ) -> Result<LoggedModel> {
+        self.change_logged_model(caller, workspace, model_id, Action::RunsWrite, move |_, model| {
+            model.status = status;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes a logged model; its files stay until they are collected.
+    pub async fn delete_logged_model(&self, caller: &Caller, workspace: &str, model_id: &str) -> Result<()> {
+        self.change_logged_model(caller, workspace, model_id, Action::RunsDelete, |_, model| {
+            model.lifecycle_stage = Lifecycle::Deleted;
+            Ok(())
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Sets tags.
+    pub async fn set_logged_model_tags(&self, caller: &Caller, workspace: &str, model_id: &str, tags: Vec<KeyValue>) -> Result<LoggedModel> {
+        let tags = last_of_each(tags);
+        self.change_logged_model(caller, workspace, model_id, Action::RunsWrite, move |tx, model| {
+            for tag in &tags {
+                logged_models::set_tag(tx, &model.model_id, tag)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes a tag.
+    pub async fn delete_logged_model_tag(&self, caller: &Caller, workspace: &str, model_id: &str, key: &str) -> Result<()> {
+        let key = key.to_owned();
+        self.change_logged_model(caller, workspace, model_id, Action::RunsWrite, move |tx, model| {
+            if logged_models::delete_tag(tx, &model.model_id, &key)? {
+                return Ok(());
+            }
+            let message = format!("No tag with key '{key}' found for model with ID '{}'.", model.model_id);
+            Err(Error::new(ErrorCode::NotFound, message))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Adds parameters. The same value again is no error, another is.
+    pub async fn log_logged_model_params(&self, caller: &Caller, workspace: &str, model_id: &str, params: Vec<KeyValue>) -> Result<()> {
+        for param in &params {
+            check_param(param)?;
+        }
+        self.change_logged_model(caller, workspace, model_id, Action::RunsWrite, move |tx, model| {
+            for param in last_of_each(params) {
+                match model.params.iter().find(|known| known.key == param.key) {
+                    Some(known) if known.value == param.value => {}
+                    Some(known) => {
+                        let message = format!(
+                            "Changing param values is not allowed. Param with key='{}' was already logged with value='{}' for model ID='{}'. Attempted logging new value '{}'.",
+                            param.key, known.value, model.model_id, param.value
+                        );
+                        return Err(Error::new(ErrorCode::InvalidArgument, message));
+                    }
+                    None => logged_models::insert_param(tx, &model.model_id, &param)?,
+                }
+            }
+            Ok(())
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Logged models of some experiments that fulfil a filter.
+    pub async fn search_logged_models(&self, caller: &Caller, workspace: &str, request: LoggedModelSearch) -> Result<Page<LoggedModel>> {
+        let access = self.access(caller, workspace, Action::RunsRead).await?;
+        let limit = limits::page_size(request.max_results.into()).map_err(refused)?;
+        let fingerprint = format!("{:?}{:?}{:?}", request.experiment_ids, request.datasets, request.order_by);
+        let parts = ["logged-models", request.filter.as_str(), fingerprint.as_str()];
+        let search = Search {
+            experiments: request.experiment_ids.clone(),
+            filter: parse_filter(&vocabularies::LOGGED_MODELS, &request.filter).map_err(refused)?,
+            datasets: request.datasets.clone(),
+            order: request.order_by.iter().map(order).collect::<Result<_>>()?,
+            after: request.page_token.as_deref().map(|token| key_from_token(&parts, token)).transpose()?,
+            limit: limit + 1,
+        };
+        let id = access.workspace_id().to_owned();
+        let rows = access.read(move |tx| Ok(logged_model_search::search(tx, &id, &search)?)).await?;
+        Ok(Page::from_rows(rows, limit, |(_, key)| token_of(&parts, key)).map(|(model, _)| model))
+    }
+
+    async fn change_logged_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+        action: Action,
+        edit: impl FnOnce(&mut Tx<'_>, &mut LoggedModel) -> Result<()> + Send + 'static,
+    ) -> Result<LoggedModel> {
+        let access = self.access(caller, workspace, action).await?;
+        let (id, model_id, now) = (access.workspace_id().to_owned(), model_id.to_owned(), self.now());
+        access
+            .log(move |tx| {
+                let mut model = find(tx, &id, &model_id)?;
+                edit(tx, &mut model)?;
+                model.updated_at = now;
+                logged_models::update(tx, &model)?;
+                find(tx, &id, &model_id)
+            })
+            .await
+    }
+}
+
+fn find(tx: &mut Tx<'_>, workspace_id: &str, model_id: &str) -> Result<LoggedModel> {
+    logged_models::find(tx, workspace_id, model_id)?.ok_or_else(|| missing(model_id))
+}
+
+fn missing(model_id: &str) -> Error {
+    Error::new(ErrorCode::NotFound, format!("Logged model with ID '{model_id}' not found."))
+}
+
+fn check_param(param: &KeyValue) -> Result<()> {
+    limits::key("key", "key", &param.key).map_err(refused)?;
+    limits::length("value", limits::PARAM_VALUE, &param.value).map_err(refused)
+}
+
+/// By key; of two with the same key the last one counts.
+fn last_of_each(pairs: Vec<KeyValue>) -> Vec<KeyValue> {
+    let by_key: std::collections::BTreeMap<_, _> = pairs.into_iter().map(|pair| (pair.key, pair.value)).collect();
+    by_key.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
+}
+
+fn order(field: &OrderField) -> Result<Order> {
+    let name = field.field_name.as_str();
+    let by = match name.split_once('.') {
+        Some(("metrics", key)) => OrderKey::Metric(key.to_owned(), field.dataset.clone()),
+        Some(_) => {
+            let message = format!("Invalid order by field name: {name}. Only metrics are supported.");
+            return Err(Error::new(ErrorCode::InvalidArgument, message));
+        }
+        None => OrderKey::Attribute(match name {
+            "creation_time" | "creation_timestamp" | "creation_timestamp_ms" => Attribute::CreatedAt,
+            "last_updated_time" | "last_updated_timestamp" | "last_updated_timestamp_ms" => Attribute::UpdatedAt,
+            "model_id" => Attribute::ModelId,
+            "name" => Attribute::Name,
+            "model_type" => Attribute::ModelType,
+            "status" => Attribute::Status,
+            "source_run_id" => Attribute::SourceRunId,
+            _ => {
+                let message = format!("Invalid order by field name: {name}");
+                return Err(Error::new(ErrorCode::InvalidArgument, message));
+            }
+        }),
+    };
+    Ok(Order { by, ascending: field.ascending })
+}

@@ -1,0 +1,346 @@
+//! Models in the native dialect: registered from an upload, a run's artifacts or a job's output; found by version or
+//! label; archived and restored. Content is a tree and never changes.
+
+use lazuli_blob::BlobKey;
+use lazuli_spec::models::{self as rules, ModelType, ModelVersion, RegisteredModel, Stage};
+use lazuli_spec::references::Reference;
+use lazuli_spec::runs::KeyValue;
+use lazuli_spec::trees::{Tree, TreeId};
+use lazuli_spec::{Action, ErrorCode, Page, PageRequest, Timestamp, names};
+use lazuli_store::model_search::{self, Search};
+use lazuli_store::{Tx, model_versions, models, runs};
+
+use super::{find_model, find_version, key_from_token, refused, sources, token_of, whole_version};
+use crate::deployments::sources::tree_of;
+use crate::{Access, Caller, Core, Error, Result};
+
+/// A model version to be registered.
+#[derive(Clone, Debug, Default)]
+pub struct NewModel {
+    /// The model's name; made when there is none of it.
+    pub name: String,
+    /// Its version; the next number when absent.
+    pub version: Option<String>,
+    /// Where the files are: a tree, `runs:/…`, `azureml://jobs/…`.
+    pub path: String,
+    /// What they are; found out when absent.
+    pub model_type: Option<String>,
+    /// What it is.
+    pub description: Option<String>,
+    /// MLflow's stage.
+    pub stage: Option<String>,
+    /// The job that made it, when the path does not say.
+    pub job_name: Option<String>,
+    /// Its tags.
+    pub tags: Vec<KeyValue>,
+    /// Free properties.
+    pub properties: Vec<KeyValue>,
+}
+
+/// What of a version is to change. Absent fields stay.
+#[derive(Clone, Debug, Default)]
+pub struct ModelChange {
+    /// What it is.
+    pub description: Option<String>,
+    /// MLflow's stage.
+    pub stage: Option<String>,
+    /// They replace the ones there are.
+    pub tags: Option<Vec<KeyValue>>,
+    /// They replace the ones there are.
+    pub properties: Option<Vec<KeyValue>>,
+}
+
+/// A model in a list: the name and its newest version.
+#[derive(Clone, Debug)]
+pub struct ModelSummary {
+    /// The model.
+    pub model: RegisteredModel,
+    /// Its newest version.
+    pub latest: Option<ModelVersion>,
+}
+
+/// Which version of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// That one.
+    Version(String),
+    /// The one with this alias; `latest` is the newest that is not archived.
+    Label(String),
+}
+
+impl Core {
+    /// Registers a version. The same content under the same version again is no error and changes nothing.
+    pub async fn register_model(&self, caller: &Caller, workspace: &str, new: NewModel) -> Result<ModelVersion> {
+        rules::name(&new.name).map_err(|error| refused(error).in_field("name"))?;
+        let chosen = new.version.as_deref().map(names::version).transpose();
+        chosen.map_err(|error| Error::from(error).in_field("version"))?;
+        let stage = new.stage.as_deref().map(Stage::parse).transpose().map_err(|error| refused(error).in_field("stage"))?;
+        let tags = rules::tags(new.tags.clone()).map_err(|error| refused(error).in_field("tags"))?;
+        let access = self.access(caller, workspace, Action::ModelsWrite).await?;
+        let reference = Reference::parse(&new.path).map_err(|error| Error::invalid("path", error.to_string()))?;
+        let (tree_id, tree) = tree_of(&access, &reference, "path").await?;
+        let model_type = type_of(new.model_type.as_deref(), &tree)?;
+        let (id, user) = (access.workspace_id().to_owned(), caller.name().to_owned());
+        access
+            .write(format!("models/{}", new.name), move |tx, change| {
+                let now = change.now();
+                let number = match models::find(tx, &id, &new.name)? {
+                    Some(model) => model.model_no,
+                    None => models::insert(tx, &id, &new.name, None, false, now)?,
+                };
+                models::touch(tx, number, now)?;
+                if let Some(version) = &new.version
+                    && model_versions::is_taken(tx, number, version)?
+                {
+                    change.nothing();
+                    return registered_already(tx, &id, &new.name, version, &tree_id);
+                }
+                let version = match &new.version {
+                    Some(version) => version.clone(),
+                    None => model_versions::next_number(tx, number)?.to_string(),
+                };
+                let origin = origin(tx, &id, &reference, new.job_name.as_deref(), &tree_id)?;
+                let version = ModelVersion {
+                    name: new.name,
+                    version,
+                    model_type,
+                    source: new.path,
+                    location: origin.location,
+                    tree: Some(tree_id.to_string()),
+                    run_id: origin.run_id,
+                    run_link: None,
+                    model_id: None,
+                    job: origin.job,
+                    description: new.description,
+                    user_id: user,
+                    stage: stage.unwrap_or_default(),
+                    archived: false,
+                    created_at: now,
+                    updated_at: now,
+                    tags,
+                    properties: new.properties,
+                    aliases: Vec::new(),
+                };
+                change.target(format!("models/{}:{}", version.name, version.version));
+                model_versions::insert(tx, &id, number, &version)?;
+                Ok(version)
+            })
+            .await
+    }
+
+    /// One version, by version or label.
+    pub async fn find_model_version(&self, caller: &Caller, workspace: &str, name: &str, which: Which) -> Result<ModelVersion> {
+        match which {
+            Which::Version(version) => self.get_model_version(caller, workspace, name, &version).await,
+            Which::Label(label) => {
+                let found = self.get_model_version_by_alias(caller, workspace, name, &label).await;
+                let named = format!("{name}@{label}");
+                found.map_err(|error| if error.message.contains("not found") { Error::not_found("model", named) } else { error })
+            }
+        }
+    }
+
+    /// A version and its files. Those of a run's or logged model's artifacts become a tree when they are first asked for.
+    pub async fn model_content(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        which: Which,
+    ) -> Result<(ModelVersion, TreeId, Tree)> {
+        let mut version = self.find_model_version(caller, workspace, name, which).await?;
+        if let Some(tree) = &version.tree {
+            let id = TreeId::parse(tree).map_err(|error| Error::internal("a model's tree has no valid id").caused_by(error))?;
+            let tree = self.blobs().get_tree(&id).await?;
+            return Ok((version, id, tree));
+        }
+        let access = self.access(caller, workspace, Action::ModelsRead).await?;
+        let tree = artifacts_of(&access, &version).await?;
+        let id = access.blobs().put_tree(&tree).await?;
+        let (workspace_id, name, number, text) =
+            (access.workspace_id().to_owned(), name.to_owned(), version.version.clone(), id.to_string());
+        version.tree = Some(text.clone());
+        access
+            .log(move |tx| {
+                let row = find_version(tx, &workspace_id, &name, &number)?;
+                Ok(model_versions::set_tree(tx, row.version_no, &text)?)
+            })
+            .await?;
+        Ok((version, id, tree))
+    }
+
+    /// Models by name, each with its newest version.
+    pub async fn list_models(&self, caller: &Caller, workspace: &str, page: PageRequest, archived: bool) -> Result<Page<ModelSummary>> {
+        let access = self.access(caller, workspace, Action::ModelsRead).await?;
+        let limit = page.limit_or(100, 1_000);
+        let after = page.page_token.as_deref().map(|token| key_from_token(&["models"], token)).transpose()?;
+        let search = Search { after, archived, limit: limit + 1, ..Search::default() };
+        let id = access.workspace_id().to_owned();
+        let rows = access.read(move |tx| Ok(model_search::registered_models(tx, &id, &search)?)).await?;
+        let page = Page::from_rows(rows, limit, |(_, key)| token_of(&["models"], key));
+        Ok(page.map(|(row, _)| ModelSummary { latest: newest(&row.model), model: row.model }))
+    }
+
+    /// A model's versions, greatest number first.
+    pub async fn list_model_versions(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        page: PageRequest,
+        archived: bool,
+    ) -> Result<Page<ModelVersion>> {
+        let access = self.access(caller, workspace, Action::ModelsRead).await?;
+        let limit = page.limit_or(100, 1_000);
+        let query = ["versions", name];
+        let after = page.page_token.as_deref().map(|token| key_from_token(&query, token)).transpose()?;
+        let (id, wanted) = (access.workspace_id().to_owned(), name.to_owned());
+        let rows = access
+            .read(move |tx| {
+                let model = find_model(tx, &id, &wanted)?;
+                let after = match after.as_deref() {
+                    Some([lazuli_store::Value::Integer(number), lazuli_store::Value::Text(version)]) => Some((*number, version.as_str())),
+                    _ => None,
+                };
+                let (numbers, mut rows): (Vec<_>, Vec<_>) =
+                    model_versions::list(tx, model.model_no, archived, after, limit + 1)?.into_iter().unzip();
+                model_versions::complete(tx, &mut rows)?;
+                Ok(numbers.into_iter().zip(rows).collect::<Vec<_>>())
+            })
+            .await?;
+        let page = Page::from_rows(rows, limit, |(number, row)| {
+            token_of(&query, &[(*number).into(), row.version.version.as_str().into()])
+        });
+        Ok(page.map(|(_, row)| row.version))
+    }
+
+    /// Changes what may be changed of a version. `if_match` is the etag the caller read.
+    pub async fn update_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        version: &str,
+        change: ModelChange,
+        if_match: Option<Timestamp>,
+    ) -> Result<ModelVersion> {
+        let stage = change.stage.as_deref().map(Stage::parse).transpose().map_err(|error| refused(error).in_field("stage"))?;
+        let tags = change.tags.map(rules::tags).transpose().map_err(|error| refused(error).in_field("tags"))?;
+        self.change_version(caller, workspace, name, version, move |tx, row, _| {
+            if if_match.is_some_and(|etag| etag != row.version.updated_at) {
+                let message = "the model has changed since it was read; read it again";
+                return Err(Error::new(ErrorCode::PreconditionFailed, message));
+            }
+            if let Some(tags) = tags {
+                let mut before = [row.clone()];
+                model_versions::complete(tx, &mut before)?;
+                for old in before.iter().flat_map(|row| &row.version.tags) {
+                    model_versions::delete_tag(tx, row.version_no, &old.key)?;
+                }
+                for tag in &tags {
+                    model_versions::set_tag(tx, row.version_no, tag)?;
+                }
+            }
+            row.version.stage = stage.unwrap_or(row.version.stage);
+            row.version.description = change.description.or(row.version.description.take());
+            row.version.properties = change.properties.unwrap_or(std::mem::take(&mut row.version.properties));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Hides a version from lists, or shows it again. It goes on working.
+    pub async fn archive_model_version(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        version: &str,
+        archived: bool,
+    ) -> Result<ModelVersion> {
+        self.change_version(caller, workspace, name, version, move |_, row, _| {
+            row.version.archived = archived;
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// The newest of the newest in each stage that is not archived.
+fn newest(model: &RegisteredModel) -> Option<ModelVersion> {
+    let rank = |version: &&ModelVersion| (!version.archived, version.version.parse::<i64>().unwrap_or(-1), version.created_at);
+    model.latest_versions.iter().max_by_key(rank).cloned()
+}
+
+fn type_of(wanted: Option<&str>, tree: &Tree) -> Result<ModelType> {
+    if tree.count() == 0 {
+        return Err(Error::invalid("path", "there are no files at this path"));
+    }
+    let is_mlflow = tree.get("MLmodel").is_some();
+    let Some(word) = wanted else {
+        return Ok(if is_mlflow { ModelType::MlflowModel } else { ModelType::CustomModel });
+    };
+    let found = ModelType::parse(word)
+        .ok_or_else(|| Error::invalid("type", format!("`{word}` is no type of model; `custom_model` and `mlflow_model` are")))?;
+    if found == ModelType::MlflowModel && !is_mlflow {
+        return Err(Error::invalid("path", "an mlflow_model has a file `MLmodel` at its top; this one has none"));
+    }
+    Ok(found)
+}
+
+fn registered_already(tx: &mut Tx<'_>, workspace_id: &str, name: &str, version: &str, tree: &TreeId) -> Result<ModelVersion> {
+    let row = model_versions::find(tx, workspace_id, name, version)?;
+    match row {
+        Some(row) if row.version.tree.as_deref() == Some(tree.as_str()) => Ok(whole_version(tx, row)?),
+        Some(_) => {
+            let message = format!("the model `{name}:{version}` exists with other content, and content never changes");
+            Err(Error::new(ErrorCode::ImmutableContent, message).hint("leave the version out to get the next number"))
+        }
+        None => Err(Error::conflict(format!("the version `{version}` of `{name}` was deleted; its number is not given out again"))),
+    }
+}
+
+struct Origin {
+    location: String,
+    run_id: Option<String>,
+    job: Option<String>,
+}
+
+/// Where an MLflow client finds the files, and who made them.
+fn origin(tx: &mut Tx<'_>, workspace_id: &str, reference: &Reference, job: Option<&str>, tree: &TreeId) -> Result<Origin> {
+    let stored = format!("mlflow-artifacts:/trees/{tree}");
+    let (maker, location) = match reference {
+        Reference::Run { run, path } => (Some(run.as_str()), artifact_location(tx, workspace_id, run, path)?),
+        Reference::JobOutput { job, output, path } if matches!(output.as_str(), "artifacts" | "default") => {
+            (Some(job.as_str()), artifact_location(tx, workspace_id, job, path)?)
+        }
+        Reference::JobOutput { job, .. } => (Some(job.as_str()), None),
+        _ => (job, None),
+    };
+    let Some(maker) = maker else { return Ok(Origin { location: stored, run_id: None, job: None }) };
+    if runs::find(tx, workspace_id, maker, false)?.is_none() {
+        return Err(Error::not_found("job", maker).in_field("job_name"));
+    }
+    let read_something = !lazuli_store::lineage::inputs(tx, workspace_id, maker)?.is_empty();
+    let is_job = read_something || !matches!(reference, Reference::Run { .. });
+    Ok(Origin { location: location.unwrap_or(stored), run_id: Some(maker.to_owned()), job: is_job.then(|| maker.to_owned()) })
+}
+
+fn artifact_location(tx: &mut Tx<'_>, workspace_id: &str, run: &str, path: &str) -> Result<Option<String>> {
+    let info = runs::info(tx, workspace_id, run)?;
+    Ok(info.map(|info| format!("{}/{path}", info.artifact_uri.trim_end_matches('/'))))
+}
+
+/// The files behind a version that an MLflow client registered.
+async fn artifacts_of(access: &Access, version: &ModelVersion) -> Result<Tree> {
+    let elsewhere = || {
+        let message = format!("the files of `{}:{}` are not on this server but at `{}`", version.name, version.version, version.location);
+        Error::new(ErrorCode::Unsupported, message).hint("download them and register them from a local path")
+    };
+    let path = sources::proxied_path(&version.location).ok_or_else(elsewhere)?;
+    let tree = access.blobs().snapshot_prefix(&BlobKey::parse(&format!("runs/{path}"))?).await?;
+    if tree.count() == 0 {
+        return Err(Error::not_found("files of the model", format!("{}:{}", version.name, version.version)));
+    }
+    Ok(tree)
+}
