@@ -11,6 +11,7 @@ pub mod audit;
 pub mod authentication;
 pub mod caller;
 pub mod code;
+pub mod computes;
 pub mod content;
 pub mod data;
 pub mod deployments;
@@ -20,13 +21,17 @@ pub mod environments;
 pub mod error;
 pub mod events;
 pub mod executor;
+pub mod jobs;
 pub mod experiments;
 pub mod lineage;
+pub mod logged_models;
 mod memo;
+pub mod models;
 pub mod metrics;
 pub mod principals;
 pub mod roles;
 pub mod run_search;
+pub mod scheduler;
 pub mod runs;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -74,6 +79,7 @@ struct Inner {
     home: PathBuf,
     authority: authentication::Authority,
     changes: watch::Sender<i64>,
+    jobs: jobs::live::Live,
     model_runtime: std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>>,
 }
 
@@ -88,6 +94,7 @@ impl Core {
             home: parts.home,
             authority: authentication::Authority::default(),
             changes: watch::Sender::new(0),
+            jobs: jobs::live::Live::default(),
             model_runtime: std::sync::OnceLock::new(),
         }))
     }
@@ -124,6 +131,10 @@ impl Core {
 
     pub(crate) fn model_runtime(&self) -> &std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>> {
         &self.0.model_runtime
+    }
+
+    pub(crate) fn jobs(&self) -> &jobs::live::Live {
+        &self.0.jobs
     }
 
     pub(crate) fn authority(&self) -> &authentication::Authority {

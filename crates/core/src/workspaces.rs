@@ -55,6 +55,7 @@ impl Core {
                 }
                 workspaces::insert(tx, &workspace)?;
                 lazuli_store::experiments::insert_default(tx, &workspace.id, workspace.created_at)?;
+                crate::computes::insert_default(tx, &workspace.id, &workspace.created_by, workspace.created_at)?;
                 Ok(workspace)
             })
             .await

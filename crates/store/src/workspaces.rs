@@ -48,6 +48,11 @@ pub fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<Workspace>, StoreError
     tx.query_opt(&sql, params![name], from_row)
 }
 
+/// The name of the workspace with that id.
+pub fn name_of(tx: &mut Tx<'_>, id: &str) -> Result<Option<String>, StoreError> {
+    tx.query_opt("SELECT name FROM workspaces WHERE id = $1", params![id], |row| row.get(0))
+}
+
 /// A page of workspaces by name, after the given one.
 pub fn list(tx: &mut Tx<'_>, after: &str, limit: u32) -> Result<Vec<Workspace>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM workspaces WHERE name > $1 ORDER BY name LIMIT $2");

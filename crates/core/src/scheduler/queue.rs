@@ -118,8 +118,25 @@ pub struct Asked {
     pub canceled: BTreeSet<Key>,
     /// Jobs whose runner was killed.
     pub killed: BTreeSet<Key>,
+    /// Ended jobs whose logs are being kept.
+    pub settling: BTreeSet<Key>,
     /// When this server began: silence counts from here at the earliest.
     pub since: Timestamp,
+}
+
+impl Asked {
+    /// Takes over what a decision changed, and leaves alone what others changed meanwhile.
+    pub fn merge(&mut self, before: &Self, after: &Self) {
+        let sets = [
+            (&mut self.launching, &before.launching, &after.launching),
+            (&mut self.canceled, &before.canceled, &after.canceled),
+            (&mut self.killed, &before.killed, &after.killed),
+        ];
+        for (mine, before, after) in sets {
+            mine.retain(|key| !before.contains(key) || after.contains(key));
+            mine.extend(after.difference(before).cloned());
+        }
+    }
 }
 
 impl Queue {

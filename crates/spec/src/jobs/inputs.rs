@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::{InlineEnvironment, JobEnvironment, Requirements};
 use crate::runner::InputMode;
 use crate::yaml::nearest;
 
@@ -66,6 +64,20 @@ pub enum PortType {
     MlflowModel,
     /// A Triton model.
     TritonModel,
+}
+
+impl PortType {
+    /// The YAML's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UriFile => "uri_file",
+            Self::UriFolder => "uri_folder",
+            Self::Mltable => "mltable",
+            Self::CustomModel => "custom_model",
+            Self::MlflowModel => "mlflow_model",
+            Self::TritonModel => "triton_model",
+        }
+    }
 }
 
 /// The modes of an input, by the names of the YAML.
@@ -343,63 +355,5 @@ fn typed_literal<E: serde::de::Error>(kind: &str, value: Literal) -> Result<Lite
             "`{}` is not of type `{kind}`",
             value.text()
         )))
-    }
-}
-
-impl<'de> Deserialize<'de> for JobEnvironment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EnvironmentVisitor;
-
-        impl<'de> Visitor<'de> for EnvironmentVisitor {
-            type Value = JobEnvironment;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "the name of an environment, or a mapping with `image` and `conda_file`",
-                )
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<JobEnvironment, E> {
-                Ok(JobEnvironment::Reference(value.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<JobEnvironment, A::Error> {
-                InlineEnvironment::deserialize(MapAccessDeserializer::new(access))
-                    .map(JobEnvironment::Inline)
-            }
-        }
-
-        deserializer.deserialize_any(EnvironmentVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Requirements {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RequirementsVisitor;
-
-        impl<'de> Visitor<'de> for RequirementsVisitor {
-            type Value = Requirements;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text or a list of requirements")
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Requirements, E> {
-                Ok(Requirements::Text(value.to_owned()))
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut access: A,
-            ) -> Result<Requirements, A::Error> {
-                let mut lines = Vec::new();
-                while let Some(line) = access.next_element()? {
-                    lines.push(line);
-                }
-                Ok(Requirements::Lines(lines))
-            }
-        }
-
-        deserializer.deserialize_any(RequirementsVisitor)
     }
 }

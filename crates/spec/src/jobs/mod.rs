@@ -5,6 +5,7 @@
 //! job) is refused with the reason. What needs a look at the world (does the data exist, is there such a compute) is `core`'s.
 
 mod check;
+mod environments;
 mod inputs;
 mod naming;
 mod states;

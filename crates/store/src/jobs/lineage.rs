@@ -46,11 +46,22 @@ fn input_from_row(row: &Row<'_>) -> Result<InputRow, StoreError> {
 }
 
 fn output_from_row(row: &Row<'_>) -> Result<OutputRow, StoreError> {
-    Ok(OutputRow { name: row.get(0)?, kind: row.get(1)?, tree: row.get(2)?, asset: row.get(3)?, version: row.get(4)? })
+    Ok(OutputRow {
+        name: row.get(0)?,
+        kind: row.get(1)?,
+        tree: row.get(2)?,
+        asset: row.get(3)?,
+        version: row.get(4)?,
+    })
 }
 
 /// Records what a job reads.
-pub fn insert_input(tx: &mut Tx<'_>, workspace_id: &str, job: &str, input: &InputRow) -> Result<(), StoreError> {
+pub fn insert_input(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    input: &InputRow,
+) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO job_inputs (workspace_id, job, name, kind, reference, asset, version, tree) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         params![
@@ -68,7 +79,12 @@ pub fn insert_input(tx: &mut Tx<'_>, workspace_id: &str, job: &str, input: &Inpu
 }
 
 /// Records what a job is to make.
-pub fn insert_output(tx: &mut Tx<'_>, workspace_id: &str, job: &str, output: &OutputRow) -> Result<(), StoreError> {
+pub fn insert_output(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    output: &OutputRow,
+) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO job_outputs (workspace_id, job, name, kind, tree, asset, version) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         params![
@@ -85,7 +101,14 @@ pub fn insert_output(tx: &mut Tx<'_>, workspace_id: &str, job: &str, output: &Ou
 }
 
 /// Records what an output became; says whether there is such an output.
-pub fn set_output(tx: &mut Tx<'_>, workspace_id: &str, job: &str, name: &str, tree: &str, version: Option<&str>) -> Result<bool, StoreError> {
+pub fn set_output(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    name: &str,
+    tree: &str,
+    version: Option<&str>,
+) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "UPDATE job_outputs SET tree = $4, version = $5 WHERE workspace_id = $1 AND job = $2 AND name = $3",
         params![workspace_id, job, name, tree, version],
@@ -103,7 +126,11 @@ pub fn inputs(tx: &mut Tx<'_>, workspace_id: &str, job: &str) -> Result<Vec<Inpu
 }
 
 /// What a job makes, by name.
-pub fn outputs(tx: &mut Tx<'_>, workspace_id: &str, job: &str) -> Result<Vec<OutputRow>, StoreError> {
+pub fn outputs(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+) -> Result<Vec<OutputRow>, StoreError> {
     tx.query(
         "SELECT name, kind, tree, asset, version FROM job_outputs WHERE workspace_id = $1 AND job = $2 ORDER BY name",
         params![workspace_id, job],
@@ -112,7 +139,14 @@ pub fn outputs(tx: &mut Tx<'_>, workspace_id: &str, job: &str) -> Result<Vec<Out
 }
 
 /// The jobs that read a version of an asset.
-pub fn readers_of(tx: &mut Tx<'_>, workspace_id: &str, kind: &str, asset: &str, version: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+pub fn readers_of(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    kind: &str,
+    asset: &str,
+    version: &str,
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
     tx.query(
         "SELECT DISTINCT job FROM job_inputs WHERE workspace_id = $1 AND kind = $2 AND asset = $3 AND version = $4 ORDER BY job LIMIT $5",
         params![workspace_id, kind, asset, version, limit],
@@ -121,7 +155,12 @@ pub fn readers_of(tx: &mut Tx<'_>, workspace_id: &str, kind: &str, asset: &str, 
 }
 
 /// The jobs that made a version of an asset.
-pub fn writers_of(tx: &mut Tx<'_>, workspace_id: &str, asset: &str, version: &str) -> Result<Vec<(String, String)>, StoreError> {
+pub fn writers_of(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    asset: &str,
+    version: &str,
+) -> Result<Vec<(String, String)>, StoreError> {
     tx.query(
         "SELECT job, name FROM job_outputs WHERE workspace_id = $1 AND asset = $2 AND version = $3 AND tree IS NOT NULL ORDER BY job",
         params![workspace_id, asset, version],

@@ -43,14 +43,21 @@ pub fn list(
 ) -> Result<Vec<JobRow>, StoreError> {
     let mut statement = Statement::new(tx.dialect());
     let mut conditions = vec![format!("workspace_id = {}", statement.bind(workspace_id))];
-    let columns = [("experiment_name", &filter.experiment), ("compute", &filter.compute)];
+    let columns = [
+        ("experiment_name", &filter.experiment),
+        ("compute", &filter.compute),
+    ];
     for (column, wanted) in columns {
         if let Some(wanted) = wanted {
             conditions.push(format!("{column} = {}", statement.bind(wanted.as_str())));
         }
     }
     if !filter.states.is_empty() {
-        let states: Vec<String> = filter.states.iter().map(|state| statement.bind(state.as_str())).collect();
+        let states: Vec<String> = filter
+            .states
+            .iter()
+            .map(|state| statement.bind(state.as_str()))
+            .collect();
         conditions.push(format!("state IN ({})", states.join(", ")));
     }
     if let Some(archived) = filter.archived {
@@ -58,7 +65,10 @@ pub fn list(
     }
     if let Some((key, value)) = &filter.tag {
         let key = statement.bind(key.as_str());
-        let value = value.as_ref().map(|value| format!(" AND t.value = {}", statement.bind(value.as_str()))).unwrap_or_default();
+        let value = value
+            .as_ref()
+            .map(|value| format!(" AND t.value = {}", statement.bind(value.as_str())))
+            .unwrap_or_default();
         conditions.push(format!(
             "EXISTS (SELECT 1 FROM job_tags t WHERE t.workspace_id = jobs.workspace_id AND t.job = jobs.name AND t.key = {key}{value})"
         ));

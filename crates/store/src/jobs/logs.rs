@@ -12,12 +12,22 @@ pub struct LogRow {
 }
 
 fn from_row(row: &Row<'_>) -> Result<LogRow, StoreError> {
-    Ok(LogRow { name: row.get(0)?, length: row.get(1)? })
+    Ok(LogRow {
+        name: row.get(0)?,
+        length: row.get(1)?,
+    })
 }
 
 /// Appends bytes that begin at `offset` and gives the new length. What is there already is skipped, so a repeated request
 /// changes nothing; bytes beyond a gap are not taken, and the length says where to go on.
-pub fn append_log(tx: &mut Tx<'_>, workspace_id: &str, job: &str, name: &str, offset: i64, data: &[u8]) -> Result<i64, StoreError> {
+pub fn append_log(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    name: &str,
+    offset: i64,
+    data: &[u8],
+) -> Result<i64, StoreError> {
     // the row is written first: on PostgreSQL that puts writers of one log in line
     tx.execute(
         "INSERT INTO job_logs (workspace_id, job, name, length) VALUES ($1, $2, $3, 0)
@@ -43,7 +53,12 @@ pub fn append_log(tx: &mut Tx<'_>, workspace_id: &str, job: &str, name: &str, of
 }
 
 /// One log.
-pub fn log(tx: &mut Tx<'_>, workspace_id: &str, job: &str, name: &str) -> Result<Option<LogRow>, StoreError> {
+pub fn log(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    name: &str,
+) -> Result<Option<LogRow>, StoreError> {
     tx.query_opt(
         "SELECT name, length FROM job_logs WHERE workspace_id = $1 AND job = $2 AND name = $3",
         params![workspace_id, job, name],
@@ -52,12 +67,27 @@ pub fn log(tx: &mut Tx<'_>, workspace_id: &str, job: &str, name: &str) -> Result
 }
 
 /// All logs of a job.
-pub fn log_names(tx: &mut Tx<'_>, workspace_id: &str, job: &str) -> Result<Vec<LogRow>, StoreError> {
-    tx.query("SELECT name, length FROM job_logs WHERE workspace_id = $1 AND job = $2 ORDER BY name", params![workspace_id, job], from_row)
+pub fn log_names(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+) -> Result<Vec<LogRow>, StoreError> {
+    tx.query(
+        "SELECT name, length FROM job_logs WHERE workspace_id = $1 AND job = $2 ORDER BY name",
+        params![workspace_id, job],
+        from_row,
+    )
 }
 
 /// Bytes from `offset` on, at most about `most` of them; empty at the end.
-pub fn read_log(tx: &mut Tx<'_>, workspace_id: &str, job: &str, name: &str, offset: i64, most: usize) -> Result<Vec<u8>, StoreError> {
+pub fn read_log(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    name: &str,
+    offset: i64,
+    most: usize,
+) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     let mut next = offset;
     // the chunk in which the offset lies, and those after it, until there is enough
@@ -68,7 +98,9 @@ pub fn read_log(tx: &mut Tx<'_>, workspace_id: &str, job: &str, name: &str, offs
             params![workspace_id, job, name, next],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        let Some((start, data)) = chunk else { return Ok(bytes) };
+        let Some((start, data)) = chunk else {
+            return Ok(bytes);
+        };
         let inside = usize::try_from(next - start).unwrap_or(usize::MAX);
         if inside >= data.len() {
             return Ok(bytes);
@@ -84,7 +116,13 @@ pub fn read_log(tx: &mut Tx<'_>, workspace_id: &str, job: &str, name: &str, offs
 
 /// Drops a job's live logs.
 pub fn delete_logs(tx: &mut Tx<'_>, workspace_id: &str, job: &str) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM job_log_chunks WHERE workspace_id = $1 AND job = $2", params![workspace_id, job])?;
-    tx.execute("DELETE FROM job_logs WHERE workspace_id = $1 AND job = $2", params![workspace_id, job])?;
+    tx.execute(
+        "DELETE FROM job_log_chunks WHERE workspace_id = $1 AND job = $2",
+        params![workspace_id, job],
+    )?;
+    tx.execute(
+        "DELETE FROM job_logs WHERE workspace_id = $1 AND job = $2",
+        params![workspace_id, job],
+    )?;
     Ok(())
 }

@@ -12,7 +12,10 @@ use lazuli_spec::Timestamp;
 use lazuli_spec::jobs::{JobState, Phases};
 use lazuli_spec::runner::{EnvironmentReport, RunnerError, RunnerPlan, Usage};
 
-pub use self::lineage::{InputRow, OutputRow, inputs, insert_input, insert_output, outputs, readers_of, set_output, writers_of};
+pub use self::lineage::{
+    InputRow, OutputRow, inputs, insert_input, insert_output, outputs, readers_of, set_output,
+    writers_of,
+};
 pub use self::list::{JobFilter, Order, list};
 pub use self::logs::{LogRow, append_log, delete_logs, log, log_names, read_log};
 use crate::{Row, StoreError, Tx, json, params};
@@ -118,15 +121,21 @@ fn from_row(row: &Row<'_>) -> Result<JobRow, StoreError> {
     })
 }
 
-fn optional<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<Option<T>, StoreError> {
-    row.get::<Option<String>>(index)?.map(|text| json::decode(&text)).transpose()
+fn optional<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    index: usize,
+) -> Result<Option<T>, StoreError> {
+    row.get::<Option<String>>(index)?
+        .map(|text| json::decode(&text))
+        .transpose()
 }
 
 fn progress_from_row(row: &Row<'_>, first: usize) -> Result<Progress, StoreError> {
     let state: String = row.get(first)?;
     let exit_code: Option<i64> = row.get(first + 7)?;
     Ok(Progress {
-        state: JobState::parse(&state).ok_or_else(|| StoreError::Corrupt(format!("job state `{state}`")))?,
+        state: JobState::parse(&state)
+            .ok_or_else(|| StoreError::Corrupt(format!("job state `{state}`")))?,
         node: row.get(first + 1)?,
         handle: row.get(first + 2)?,
         sequence: row.get(first + 3)?,
@@ -187,12 +196,18 @@ fn put_tags(tx: &mut Tx<'_>, job: &JobRow) -> Result<(), StoreError> {
 /// The job of that name.
 pub fn find(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<Option<JobRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM jobs WHERE workspace_id = $1 AND name = $2");
-    let Some(mut job) = tx.query_opt(&sql, params![workspace_id, name], from_row)? else { return Ok(None) };
+    let Some(mut job) = tx.query_opt(&sql, params![workspace_id, name], from_row)? else {
+        return Ok(None);
+    };
     job.tags = tags(tx, workspace_id, name)?;
     Ok(Some(job))
 }
 
-fn tags(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<BTreeMap<String, String>, StoreError> {
+fn tags(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+) -> Result<BTreeMap<String, String>, StoreError> {
     let pairs = tx.query(
         "SELECT key, value FROM job_tags WHERE workspace_id = $1 AND job = $2",
         params![workspace_id, name],
@@ -217,12 +232,21 @@ pub fn update_metadata(tx: &mut Tx<'_>, job: &JobRow) -> Result<(), StoreError> 
             job.revision
         ],
     )?;
-    tx.execute("DELETE FROM job_tags WHERE workspace_id = $1 AND job = $2", params![&job.workspace_id, &job.name])?;
+    tx.execute(
+        "DELETE FROM job_tags WHERE workspace_id = $1 AND job = $2",
+        params![&job.workspace_id, &job.name],
+    )?;
     put_tags(tx, job)
 }
 
 /// Writes where the job stands.
-pub fn update_progress(tx: &mut Tx<'_>, workspace_id: &str, name: &str, progress: &Progress, now: Timestamp) -> Result<(), StoreError> {
+pub fn update_progress(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+    progress: &Progress,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let error = progress.error.as_ref().map(json::encode).transpose()?;
     tx.execute(
         "UPDATE jobs SET state = $3, node = $4, handle = $5, report_sequence = $6, seen_at = $7, cancel_at = $8, exit_code = $9,
@@ -250,7 +274,12 @@ pub fn update_progress(tx: &mut Tx<'_>, workspace_id: &str, name: &str, progress
 }
 
 /// Writes what the job uses.
-pub fn update_usage(tx: &mut Tx<'_>, workspace_id: &str, name: &str, usage: &Usage) -> Result<(), StoreError> {
+pub fn update_usage(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+    usage: &Usage,
+) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE jobs SET usage = $3 WHERE workspace_id = $1 AND name = $2",
         params![workspace_id, name, json::encode(usage)?],
@@ -259,7 +288,12 @@ pub fn update_usage(tx: &mut Tx<'_>, workspace_id: &str, name: &str, usage: &Usa
 }
 
 /// Writes what the job's environment turned out to be.
-pub fn update_environment(tx: &mut Tx<'_>, workspace_id: &str, name: &str, environment: &EnvironmentReport) -> Result<(), StoreError> {
+pub fn update_environment(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+    environment: &EnvironmentReport,
+) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE jobs SET environment = $3 WHERE workspace_id = $1 AND name = $2",
         params![workspace_id, name, json::encode(environment)?],
@@ -269,7 +303,10 @@ pub fn update_environment(tx: &mut Tx<'_>, workspace_id: &str, name: &str, envir
 
 /// Says that an ended job's logs are artifacts by now and its node is clean.
 pub fn settle(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<(), StoreError> {
-    tx.execute("UPDATE jobs SET settled = 1 WHERE workspace_id = $1 AND name = $2", params![workspace_id, name])?;
+    tx.execute(
+        "UPDATE jobs SET settled = 1 WHERE workspace_id = $1 AND name = $2",
+        params![workspace_id, name],
+    )?;
     Ok(())
 }
 
@@ -299,12 +336,22 @@ pub fn active(tx: &mut Tx<'_>, each: u32) -> Result<Vec<QueueRow>, StoreError> {
          WHERE state IN ('Starting', 'Preparing', 'Running', 'Finalizing', 'CancelRequested', 'NotResponding')"
     );
     tx.query(&sql, params![each], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, progress_from_row(row, 4)?))
+        Ok((
+            row.get(0)?,
+            row.get(1)?,
+            row.get(2)?,
+            row.get(3)?,
+            progress_from_row(row, 4)?,
+        ))
     })
 }
 
 /// How many jobs of a compute have not ended.
-pub fn count_unended(tx: &mut Tx<'_>, workspace_id: &str, compute: &str) -> Result<i64, StoreError> {
+pub fn count_unended(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    compute: &str,
+) -> Result<i64, StoreError> {
     tx.query_one(
         "SELECT COUNT(*) FROM jobs WHERE workspace_id = $1 AND compute = $2 AND state NOT IN ('Completed', 'Failed', 'Canceled')",
         params![workspace_id, compute],
@@ -314,10 +361,42 @@ pub fn count_unended(tx: &mut Tx<'_>, workspace_id: &str, compute: &str) -> Resu
 
 /// Removes a job and all that hangs on it.
 pub fn delete(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<(), StoreError> {
-    for table in ["job_log_chunks", "job_logs", "job_inputs", "job_outputs", "job_tags"] {
+    for table in [
+        "job_log_chunks",
+        "job_logs",
+        "job_inputs",
+        "job_outputs",
+        "job_tags",
+    ] {
         let sql = format!("DELETE FROM {table} WHERE workspace_id = $1 AND job = $2");
         tx.execute(&sql, params![workspace_id, name])?;
     }
-    tx.execute("DELETE FROM jobs WHERE workspace_id = $1 AND name = $2", params![workspace_id, name])?;
+    tx.execute(
+        "DELETE FROM jobs WHERE workspace_id = $1 AND name = $2",
+        params![workspace_id, name],
+    )?;
     Ok(())
+}
+
+/// Where one job stands; its row stays locked until the transaction ends.
+pub fn progress(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+) -> Result<Option<QueueRow>, StoreError> {
+    let lock = tx.dialect().for_update();
+    let sql = format!(
+        "SELECT workspace_id, name, compute, created_at, state, node, handle, report_sequence, seen_at, cancel_at, timeout_seconds,
+                exit_code, error, queued_at, preparing_at, running_at, finalizing_at, ended_at
+         FROM jobs WHERE workspace_id = $1 AND name = $2{lock}"
+    );
+    tx.query_opt(&sql, params![workspace_id, name], |row| {
+        Ok((
+            row.get(0)?,
+            row.get(1)?,
+            row.get(2)?,
+            row.get(3)?,
+            progress_from_row(row, 4)?,
+        ))
+    })
 }

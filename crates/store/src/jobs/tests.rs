@@ -45,7 +45,10 @@ pub(crate) fn job(name: &str, at: i64) -> JobRow {
         revision: 1,
         progress: Progress {
             state: JobState::Queued,
-            phases: Phases { queued_at: Some(Timestamp(at)), ..Phases::default() },
+            phases: Phases {
+                queued_at: Some(Timestamp(at)),
+                ..Phases::default()
+            },
             node: None,
             handle: None,
             sequence: 0,
@@ -95,17 +98,28 @@ fn a_job_is_kept_and_changed() {
                 kept.progress.state = JobState::Failed;
                 kept.progress.phases.ended_at = Some(Timestamp(9));
                 kept.progress.exit_code = Some(137);
-                kept.progress.error = Some(RunnerError { code: "x".into(), message: "m".into(), hint: None });
+                kept.progress.error = Some(RunnerError {
+                    code: "x".into(),
+                    message: "m".into(),
+                    hint: None,
+                });
                 jobs::update_progress(tx, "ws", "job_0", &kept.progress, Timestamp(9))?;
                 kept.tags.insert("a".into(), "b".into());
                 kept.archived = true;
                 kept.modified_at = Timestamp(9);
                 jobs::update_metadata(tx, &kept)?;
-                let usage = Usage { cpu_percent: 12.5, memory_bytes: 9, processes: 2 };
+                let usage = Usage {
+                    cpu_percent: 12.5,
+                    memory_bytes: 9,
+                    processes: 2,
+                };
                 jobs::update_usage(tx, "ws", "job_0", &usage)?;
                 kept.usage = Some(usage);
                 assert_eq!(jobs::find(tx, "ws", "job_0")?.unwrap(), kept);
-                assert_eq!(jobs::unsettled(tx, 5)?, [("ws".to_owned(), "job_0".to_owned())]);
+                assert_eq!(
+                    jobs::unsettled(tx, 5)?,
+                    [("ws".to_owned(), "job_0".to_owned())]
+                );
                 jobs::settle(tx, "ws", "job_0")?;
                 assert_eq!(jobs::unsettled(tx, 5)?, []);
                 jobs::delete(tx, "ws", "job_0")?;
@@ -123,27 +137,74 @@ fn lists_page_filter_and_sort() {
         with_jobs(&store, 5).await;
         store
             .read(|tx| {
-                let mut list = |filter: &JobFilter, order, after: Option<&(Timestamp, String)>, limit| {
-                    let rows = jobs::list(tx, "ws", filter, order, after, limit).unwrap();
-                    rows.into_iter().map(|job| job.name).collect::<Vec<_>>()
-                };
+                let mut list =
+                    |filter: &JobFilter, order, after: Option<&(Timestamp, String)>, limit| {
+                        let rows = jobs::list(tx, "ws", filter, order, after, limit).unwrap();
+                        rows.into_iter().map(|job| job.name).collect::<Vec<_>>()
+                    };
                 let all = JobFilter::default();
-                assert_eq!(list(&all, Order::NewestFirst, None, 3), ["job_4", "job_3", "job_2"]);
-                assert_eq!(list(&all, Order::NewestFirst, Some(&(Timestamp(1), "job_3".into())), 3), ["job_2", "job_1", "job_0"]);
-                assert_eq!(list(&all, Order::OldestFirst, Some(&(Timestamp(0), "job_0".into())), 2), ["job_1", "job_2"]);
-                let tagged = JobFilter { tag: Some(("team".into(), Some("vision".into()))), ..JobFilter::default() };
+                assert_eq!(
+                    list(&all, Order::NewestFirst, None, 3),
+                    ["job_4", "job_3", "job_2"]
+                );
+                assert_eq!(
+                    list(
+                        &all,
+                        Order::NewestFirst,
+                        Some(&(Timestamp(1), "job_3".into())),
+                        3
+                    ),
+                    ["job_2", "job_1", "job_0"]
+                );
+                assert_eq!(
+                    list(
+                        &all,
+                        Order::OldestFirst,
+                        Some(&(Timestamp(0), "job_0".into())),
+                        2
+                    ),
+                    ["job_1", "job_2"]
+                );
+                let tagged = JobFilter {
+                    tag: Some(("team".into(), Some("vision".into()))),
+                    ..JobFilter::default()
+                };
                 assert_eq!(list(&tagged, Order::OldestFirst, None, 1), ["job_0"]);
                 let none = [
-                    JobFilter { tag: Some(("nope".into(), None)), ..JobFilter::default() },
-                    JobFilter { states: vec![JobState::Failed, JobState::Running], ..JobFilter::default() },
-                    JobFilter { experiment: Some("other".into()), ..JobFilter::default() },
-                    JobFilter { compute: Some("other".into()), ..JobFilter::default() },
-                    JobFilter { archived: Some(true), ..JobFilter::default() },
+                    JobFilter {
+                        tag: Some(("nope".into(), None)),
+                        ..JobFilter::default()
+                    },
+                    JobFilter {
+                        states: vec![JobState::Failed, JobState::Running],
+                        ..JobFilter::default()
+                    },
+                    JobFilter {
+                        experiment: Some("other".into()),
+                        ..JobFilter::default()
+                    },
+                    JobFilter {
+                        compute: Some("other".into()),
+                        ..JobFilter::default()
+                    },
+                    JobFilter {
+                        archived: Some(true),
+                        ..JobFilter::default()
+                    },
                 ];
                 for filter in none {
-                    assert!(list(&filter, Order::NewestFirst, None, 9).is_empty(), "{filter:?}");
+                    assert!(
+                        list(&filter, Order::NewestFirst, None, 9).is_empty(),
+                        "{filter:?}"
+                    );
                 }
-                assert_eq!(jobs::active(tx, 2)?.into_iter().map(|row| row.1).collect::<Vec<_>>(), ["job_0", "job_1"]);
+                assert_eq!(
+                    jobs::active(tx, 2)?
+                        .into_iter()
+                        .map(|row| row.1)
+                        .collect::<Vec<_>>(),
+                    ["job_0", "job_1"]
+                );
                 assert_eq!(jobs::count_unended(tx, "ws", "local")?, 5);
                 Ok::<_, StoreError>(())
             })
@@ -158,13 +219,16 @@ fn logs_take_repeats_and_refuse_gaps() {
         with_jobs(&store, 1).await;
         store
             .write(|tx| {
-                let mut append = |offset, data: &[u8]| jobs::append_log(tx, "ws", "job_0", "l", offset, data).unwrap();
+                let mut append = |offset, data: &[u8]| {
+                    jobs::append_log(tx, "ws", "job_0", "l", offset, data).unwrap()
+                };
                 assert_eq!(append(0, b"hello "), 6);
                 assert_eq!(append(0, b"hello "), 6);
                 assert_eq!(append(3, b"lo world"), 11);
                 assert_eq!(append(20, b"gap"), 11);
                 assert_eq!(append(11, b""), 11);
-                let mut read = |offset, most| jobs::read_log(tx, "ws", "job_0", "l", offset, most).unwrap();
+                let mut read =
+                    |offset, most| jobs::read_log(tx, "ws", "job_0", "l", offset, most).unwrap();
                 assert_eq!(read(0, 99), b"hello world");
                 assert_eq!(read(4, 3), b"o w");
                 assert_eq!(read(11, 9), b"");
@@ -194,14 +258,36 @@ fn lineage_is_walked_both_ways() {
                     tree: Some("t".into()),
                 };
                 jobs::insert_input(tx, "ws", "job_0", &input)?;
-                let output = OutputRow { name: "model".into(), kind: "mlflow_model".into(), tree: None, asset: Some("credit".into()), version: None };
+                let output = OutputRow {
+                    name: "model".into(),
+                    kind: "mlflow_model".into(),
+                    tree: None,
+                    asset: Some("credit".into()),
+                    version: None,
+                };
                 jobs::insert_output(tx, "ws", "job_0", &output)?;
-                assert!(jobs::set_output(tx, "ws", "job_0", "model", "t2", Some("1"))?);
+                assert!(jobs::set_output(
+                    tx,
+                    "ws",
+                    "job_0",
+                    "model",
+                    "t2",
+                    Some("1")
+                )?);
                 assert!(!jobs::set_output(tx, "ws", "job_0", "other", "t2", None)?);
                 assert_eq!(jobs::inputs(tx, "ws", "job_0")?, [input]);
-                assert_eq!(jobs::outputs(tx, "ws", "job_0")?[0].tree.as_deref(), Some("t2"));
-                assert_eq!(jobs::readers_of(tx, "ws", "data", "iris", "3", 9)?, ["job_0"]);
-                assert_eq!(jobs::writers_of(tx, "ws", "credit", "1")?, [("job_0".to_owned(), "model".to_owned())]);
+                assert_eq!(
+                    jobs::outputs(tx, "ws", "job_0")?[0].tree.as_deref(),
+                    Some("t2")
+                );
+                assert_eq!(
+                    jobs::readers_of(tx, "ws", "data", "iris", "3", 9)?,
+                    ["job_0"]
+                );
+                assert_eq!(
+                    jobs::writers_of(tx, "ws", "credit", "1")?,
+                    [("job_0".to_owned(), "model".to_owned())]
+                );
                 Ok::<_, StoreError>(())
             })
             .await
@@ -228,8 +314,17 @@ fn nodes_and_leases() {
                 compute.revision = 2;
                 computes::update(tx, "ws", &compute)?;
                 assert_eq!(computes::find(tx, "ws", "local")?.as_ref(), Some(&compute));
-                assert_eq!(computes::list(tx, "ws", "", 9)?.len() + computes::all(tx)?.len(), 2);
-                let mut node = NodeRow { workspace_id: "ws".into(), compute: "local".into(), node: 0, job: None, idle_since: Timestamp(1) };
+                assert_eq!(
+                    computes::list(tx, "ws", "", 9)?.len() + computes::all(tx)?.len(),
+                    2
+                );
+                let mut node = NodeRow {
+                    workspace_id: "ws".into(),
+                    compute: "local".into(),
+                    node: 0,
+                    job: None,
+                    idle_since: Timestamp(1),
+                };
                 computes::put_node(tx, &node)?;
                 node.job = Some("job_0".into());
                 computes::put_node(tx, &node)?;
@@ -237,14 +332,22 @@ fn nodes_and_leases() {
                 computes::delete_node(tx, "ws", "local", 0)?;
                 assert_eq!(computes::all_nodes(tx)?, []);
                 assert!(computes::delete(tx, "ws", "local")?);
-                let mut hold = |who: &str, now, until| computes::hold_lease(tx, "s", who, Timestamp(now), Timestamp(until)).unwrap();
+                let mut hold = |who: &str, now, until| {
+                    computes::hold_lease(tx, "s", who, Timestamp(now), Timestamp(until)).unwrap()
+                };
                 assert!(hold("a", 0, 10));
                 assert!(!hold("b", 5, 15));
                 assert!(hold("a", 5, 15));
                 assert!(hold("b", 15, 25));
                 assert!(!hold("a", 16, 30));
                 computes::drop_lease(tx, "s", "b")?;
-                assert!(computes::hold_lease(tx, "s", "a", Timestamp(17), Timestamp(30))?);
+                assert!(computes::hold_lease(
+                    tx,
+                    "s",
+                    "a",
+                    Timestamp(17),
+                    Timestamp(30)
+                )?);
                 Ok::<_, StoreError>(())
             })
             .await
