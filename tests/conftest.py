@@ -42,7 +42,10 @@ class Server:
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "server.json").unlink(missing_ok=True)
         self.log = open(self.home.with_suffix(".log"), "ab")
-        command = [str(BINARY), "up", "--home", str(self.home), *(self.options or ["--port", "0"])]
+        options = list(self.options or ["--port", "0"])
+        if self.port:  # started again: its jobs and clients look for it where it was
+            options[options.index("--port") + 1] = str(self.port)
+        command = [str(BINARY), "up", "--home", str(self.home), *options]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=clean_environment(**self.environment))
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

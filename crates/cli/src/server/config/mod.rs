@@ -242,6 +242,9 @@ impl Values<'_> {
                 vec![IpAddr::from([0, 0, 0, 0])]
             };
         }
+        // listening on every address includes the single ones
+        let everywhere = [true, false].map(|v4| addresses.iter().any(|address| address.is_ipv4() == v4 && address.is_unspecified()));
+        addresses.retain(|address| address.is_unspecified() || !everywhere[usize::from(address.is_ipv6())]);
         names.retain(|name| !name.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified()));
         Ok((addresses, names))
     }

@@ -57,6 +57,7 @@ fn hosts_split_into_addresses_and_names() {
     assert_eq!(hosts("ML.example.org"), ("0.0.0.0".into(), "ml.example.org".into()));
     assert_eq!(hosts("localhost"), ("127.0.0.1".into(), "localhost".into()));
     assert_eq!(hosts("10.0.0.5,ml.example.org,[::1]"), ("10.0.0.5 ::1".into(), "10.0.0.5 ml.example.org ::1".into()));
+    assert_eq!(hosts("0.0.0.0,10.0.0.5,::1"), ("0.0.0.0 ::1".into(), "10.0.0.5 ::1".into()));
     assert_eq!(hosts("0.0.0.0"), ("0.0.0.0".into(), String::new()));
 }
 
