@@ -222,7 +222,7 @@ impl Core {
 }
 
 /// The object a path names, once its run or experiment was found in the workspace (and may be written by `writer`).
-async fn locate(access: &Access, path: &str, writer: Option<Writer>) -> Result<BlobKey> {
+pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) -> Result<BlobKey> {
     let key = match place(path) {
         Place::Run {
             experiment,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use lazuli_spec::endpoints::{self as words, Endpoint, EndpointKeys, EndpointSpec, KeyType, Traffic};
+use lazuli_spec::endpoints::{
+    self as words, Endpoint, EndpointKeys, EndpointSpec, KeyType, Traffic,
+};
 use lazuli_spec::{Action, ErrorCode, IdSource, Page, PageRequest, Timestamp};
 use lazuli_store::{Tx, deployments, endpoints};
 
@@ -24,16 +26,24 @@ pub struct EndpointChange {
 }
 
 /// Refuses a change based on an older reading.
-pub(crate) fn check_etag(if_match: Option<Timestamp>, modified_at: Timestamp, what: &str) -> Result<()> {
+pub(crate) fn check_etag(
+    if_match: Option<Timestamp>,
+    modified_at: Timestamp,
+    what: &str,
+) -> Result<()> {
     if if_match.is_none_or(|etag| etag == modified_at) {
         return Ok(());
     }
-    Err(Error::new(ErrorCode::PreconditionFailed, format!("the {what} has changed since it was read; read it again")))
+    Err(Error::new(
+        ErrorCode::PreconditionFailed,
+        format!("the {what} has changed since it was read; read it again"),
+    ))
 }
 
 /// The endpoint, or the error that there is none.
 pub(crate) fn find(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<Endpoint> {
-    endpoints::find(tx, workspace_id, name)?.ok_or_else(|| Error::not_found("online endpoint", name))
+    endpoints::find(tx, workspace_id, name)?
+        .ok_or_else(|| Error::not_found("online endpoint", name))
 }
 
 /// A moment later than the last change, so that every change has an etag of its own.
@@ -50,48 +60,82 @@ impl Core {
         spec: EndpointSpec,
         if_match: Option<Timestamp>,
     ) -> Result<(Endpoint, bool)> {
-        let access = self.access(caller, workspace, Action::EndpointsWrite).await?;
+        let access = self
+            .access(caller, workspace, Action::EndpointsWrite)
+            .await?;
         let workspace_id = access.workspace_id().to_owned();
         let by = caller.principal_id().to_owned();
         let keys = new_keys(self.ids());
         access
-            .write(format!("onlineEndpoints/{}", spec.name), move |tx, change| {
-                let Some(mut found) = endpoints::find(tx, &workspace_id, &spec.name)? else {
-                    return insert(tx, Endpoint { workspace_id, spec, created_at: change.now(), created_by: by, modified_at: change.now(), revision: 1 }, &keys);
-                };
-                check_etag(if_match, found.modified_at, "endpoint")?;
-                let mut spec = spec;
-                if spec.traffic.is_empty() {
-                    // a document that says nothing of traffic does not take it away
-                    spec.traffic.clone_from(&found.spec.traffic);
-                }
-                if spec == found.spec {
-                    change.nothing();
-                    return Ok((found, false));
-                }
-                check_shares(tx, &found, &spec)?;
-                found.spec = spec;
-                save(tx, &mut found, change.now())?;
-                Ok((found, false))
-            })
+            .write(
+                format!("onlineEndpoints/{}", spec.name),
+                move |tx, change| {
+                    let Some(mut found) = endpoints::find(tx, &workspace_id, &spec.name)? else {
+                        return insert(
+                            tx,
+                            Endpoint {
+                                workspace_id,
+                                spec,
+                                created_at: change.now(),
+                                created_by: by,
+                                modified_at: change.now(),
+                                revision: 1,
+                            },
+                            &keys,
+                        );
+                    };
+                    check_etag(if_match, found.modified_at, "endpoint")?;
+                    let mut spec = spec;
+                    if spec.traffic.is_empty() {
+                        // a document that says nothing of traffic does not take it away
+                        spec.traffic.clone_from(&found.spec.traffic);
+                    }
+                    if spec == found.spec {
+                        change.nothing();
+                        return Ok((found, false));
+                    }
+                    check_shares(tx, &found, &spec)?;
+                    found.spec = spec;
+                    save(tx, &mut found, change.now())?;
+                    Ok((found, false))
+                },
+            )
             .await
     }
 
     /// One endpoint.
-    pub async fn get_endpoint(&self, caller: &Caller, workspace: &str, name: &str) -> Result<Endpoint> {
-        let access = self.access(caller, workspace, Action::EndpointsRead).await?;
+    pub async fn get_endpoint(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+    ) -> Result<Endpoint> {
+        let access = self
+            .access(caller, workspace, Action::EndpointsRead)
+            .await?;
         let (workspace_id, name) = (access.workspace_id().to_owned(), name.to_owned());
         access.read(move |tx| find(tx, &workspace_id, &name)).await
     }
 
     /// The endpoints of a workspace, by name.
-    pub async fn list_endpoints(&self, caller: &Caller, workspace: &str, page: PageRequest) -> Result<Page<Endpoint>> {
-        let access = self.access(caller, workspace, Action::EndpointsRead).await?;
+    pub async fn list_endpoints(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        page: PageRequest,
+    ) -> Result<Page<Endpoint>> {
+        let access = self
+            .access(caller, workspace, Action::EndpointsRead)
+            .await?;
         let workspace_id = access.workspace_id().to_owned();
         let limit = page.limit_or(100, 1_000);
         let after = page.page_token.unwrap_or_default();
-        let rows = access.read(move |tx| Ok(endpoints::list(tx, &workspace_id, &after, limit + 1)?)).await?;
-        Ok(Page::from_rows(rows, limit, |endpoint| endpoint.spec.name.clone()))
+        let rows = access
+            .read(move |tx| Ok(endpoints::list(tx, &workspace_id, &after, limit + 1)?))
+            .await?;
+        Ok(Page::from_rows(rows, limit, |endpoint| {
+            endpoint.spec.name.clone()
+        }))
     }
 
     /// Changes an endpoint: shares of traffic, description, tags.
@@ -103,7 +147,9 @@ impl Core {
         change: EndpointChange,
         if_match: Option<Timestamp>,
     ) -> Result<Endpoint> {
-        let access = self.access(caller, workspace, Action::EndpointsWrite).await?;
+        let access = self
+            .access(caller, workspace, Action::EndpointsWrite)
+            .await?;
         let (workspace_id, name) = (access.workspace_id().to_owned(), name.to_owned());
         access
             .write(format!("onlineEndpoints/{name}"), move |tx, record| {
@@ -115,8 +161,10 @@ impl Core {
                 spec.properties = change.properties.unwrap_or(spec.properties);
                 spec.traffic = change.traffic.unwrap_or(spec.traffic);
                 spec.mirror_traffic = change.mirror_traffic.unwrap_or(spec.mirror_traffic);
-                words::check_traffic(&spec.traffic).map_err(|words| Error::invalid("traffic", words))?;
-                words::check_mirror(&spec.mirror_traffic).map_err(|words| Error::invalid("mirror_traffic", words))?;
+                words::check_traffic(&spec.traffic)
+                    .map_err(|words| Error::invalid("traffic", words))?;
+                words::check_mirror(&spec.mirror_traffic)
+                    .map_err(|words| Error::invalid("mirror_traffic", words))?;
                 check_shares(tx, &found, &spec)?;
                 found.spec = spec;
                 save(tx, &mut found, record.now())?;
@@ -126,8 +174,15 @@ impl Core {
     }
 
     /// Deletes an endpoint with its deployments; their processes end.
-    pub async fn delete_endpoint(&self, caller: &Caller, workspace: &str, name: &str) -> Result<()> {
-        let access = self.access(caller, workspace, Action::EndpointsDelete).await?;
+    pub async fn delete_endpoint(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+    ) -> Result<()> {
+        let access = self
+            .access(caller, workspace, Action::EndpointsDelete)
+            .await?;
         let (workspace_id, name) = (access.workspace_id().to_owned(), name.to_owned());
         access
             .write(format!("onlineEndpoints/{name}"), move |tx, _| {
@@ -139,27 +194,51 @@ impl Core {
     }
 
     /// An endpoint's keys. Looking at them is recorded.
-    pub async fn endpoint_keys(&self, caller: &Caller, workspace: &str, name: &str) -> Result<EndpointKeys> {
-        let access = self.access(caller, workspace, Action::EndpointsListKeys).await?;
+    pub async fn endpoint_keys(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+    ) -> Result<EndpointKeys> {
+        let access = self
+            .access(caller, workspace, Action::EndpointsListKeys)
+            .await?;
         let keys = keys_of(&access, name).await?;
-        access.record_read(format!("onlineEndpoints/{name}")).await?;
+        access
+            .record_read(format!("onlineEndpoints/{name}"))
+            .await?;
         Ok(keys)
     }
 
     /// Replaces one of the keys; the old one stops working.
-    pub async fn regenerate_endpoint_key(&self, caller: &Caller, workspace: &str, name: &str, which: KeyType) -> Result<EndpointKeys> {
-        let access = self.access(caller, workspace, Action::EndpointsRegenerateKeys).await?;
+    pub async fn regenerate_endpoint_key(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        which: KeyType,
+    ) -> Result<EndpointKeys> {
+        let access = self
+            .access(caller, workspace, Action::EndpointsRegenerateKeys)
+            .await?;
         let (workspace_id, name) = (access.workspace_id().to_owned(), name.to_owned());
         let fresh = self.ids().secret_hex();
         access
             .write(format!("onlineEndpoints/{name}"), move |tx, record| {
                 let found = find(tx, &workspace_id, &name)?;
-                let mut keys = endpoints::keys(tx, &workspace_id, &name)?.ok_or_else(|| Error::not_found("online endpoint", &name))?;
+                let mut keys = endpoints::keys(tx, &workspace_id, &name)?
+                    .ok_or_else(|| Error::not_found("online endpoint", &name))?;
                 match which {
                     KeyType::Primary => keys.primary_key = fresh,
                     KeyType::Secondary => keys.secondary_key = fresh,
                 }
-                endpoints::set_keys(tx, &workspace_id, &name, &keys, next_moment(record.now(), found.modified_at))?;
+                endpoints::set_keys(
+                    tx,
+                    &workspace_id,
+                    &name,
+                    &keys,
+                    next_moment(record.now(), found.modified_at),
+                )?;
                 Ok(keys)
             })
             .await
@@ -169,12 +248,18 @@ impl Core {
 async fn keys_of(access: &Access, name: &str) -> Result<EndpointKeys> {
     let (workspace_id, name) = (access.workspace_id().to_owned(), name.to_owned());
     access
-        .read(move |tx| endpoints::keys(tx, &workspace_id, &name)?.ok_or_else(|| Error::not_found("online endpoint", &name)))
+        .read(move |tx| {
+            endpoints::keys(tx, &workspace_id, &name)?
+                .ok_or_else(|| Error::not_found("online endpoint", &name))
+        })
         .await
 }
 
 fn new_keys(ids: &dyn IdSource) -> EndpointKeys {
-    EndpointKeys { primary_key: ids.secret_hex(), secondary_key: ids.secret_hex() }
+    EndpointKeys {
+        primary_key: ids.secret_hex(),
+        secondary_key: ids.secret_hex(),
+    }
 }
 
 fn insert(tx: &mut Tx<'_>, endpoint: Endpoint, keys: &EndpointKeys) -> Result<(Endpoint, bool)> {
@@ -195,11 +280,20 @@ fn save(tx: &mut Tx<'_>, endpoint: &mut Endpoint, now: Timestamp) -> Result<()> 
 
 /// Traffic can only go to deployments that exist. Those that no longer exist and get nothing are tolerated.
 fn check_shares(tx: &mut Tx<'_>, endpoint: &Endpoint, spec: &EndpointSpec) -> Result<()> {
-    for (field, shares) in [("traffic", &spec.traffic), ("mirror_traffic", &spec.mirror_traffic)] {
+    for (field, shares) in [
+        ("traffic", &spec.traffic),
+        ("mirror_traffic", &spec.mirror_traffic),
+    ] {
         for (name, share) in shares {
-            if *share > 0 && deployments::find(tx, &endpoint.workspace_id, &spec.name, name)?.is_none() {
-                let message = format!("the endpoint `{}` has no deployment `{name}` that could take {share} percent", spec.name);
-                return Err(Error::invalid(field, message).hint("create the deployment first, then give it traffic"));
+            if *share > 0
+                && deployments::find(tx, &endpoint.workspace_id, &spec.name, name)?.is_none()
+            {
+                let message = format!(
+                    "the endpoint `{}` has no deployment `{name}` that could take {share} percent",
+                    spec.name
+                );
+                return Err(Error::invalid(field, message)
+                    .hint("create the deployment first, then give it traffic"));
             }
         }
     }

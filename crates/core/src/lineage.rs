@@ -27,7 +27,12 @@ pub struct LineageNode {
 impl LineageNode {
     /// A thing without facts and sources.
     pub fn new(kind: &str, name: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), name: name.into(), facts: BTreeMap::new(), made_from: Vec::new() }
+        Self {
+            kind: kind.to_owned(),
+            name: name.into(),
+            facts: BTreeMap::new(),
+            made_from: Vec::new(),
+        }
     }
 
     /// Adds a fact, where there is one.
@@ -69,14 +74,18 @@ fn of_edge(edge: &InputEdge) -> LineageNode {
         (Some(asset), Some(version)) => format!("{asset}:{version}"),
         _ => edge.reference.clone(),
     };
-    LineageNode::new(kind, name).fact("input", Some(edge.input.clone())).fact("content", edge.tree.clone())
+    LineageNode::new(kind, name)
+        .fact("input", Some(edge.input.clone()))
+        .fact("content", edge.tree.clone())
 }
 
 /// Data sets that the run's own code logged (`mlflow.log_input`, autologging).
 fn data_sets(run: &Run) -> Vec<LineageNode> {
     let node = |input: &lazuli_spec::runs::DatasetInput| {
         let set = &input.dataset;
-        LineageNode::new("dataset", set.name.clone()).fact("digest", Some(set.digest.clone())).fact("source_type", Some(set.source_type.clone()))
+        LineageNode::new("dataset", set.name.clone())
+            .fact("digest", Some(set.digest.clone()))
+            .fact("source_type", Some(set.source_type.clone()))
     };
     run.datasets.iter().map(node).collect()
 }

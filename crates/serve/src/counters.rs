@@ -29,7 +29,10 @@ impl Counters {
 
     /// Counts one request mirrored here.
     pub(crate) fn mirrored(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).mirrored += 1;
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .mirrored += 1;
     }
 
     /// Requests by status, those mirrored, and the latency once there is one.
@@ -47,19 +50,40 @@ impl Counters {
     }
 
     /// Appends Prometheus lines labelled with the deployment.
-    pub(crate) fn render(&self, endpoint: &str, deployment: &str, requests: &mut String, latency: &mut String) {
+    pub(crate) fn render(
+        &self,
+        endpoint: &str,
+        deployment: &str,
+        requests: &mut String,
+        latency: &mut String,
+    ) {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let labels = format!("endpoint=\"{endpoint}\",deployment=\"{deployment}\"");
         for (status, count) in &counts.requests {
             // writing to a String cannot fail
-            let _ = writeln!(requests, "lazuli_endpoint_requests_total{{{labels},status=\"{status}\"}} {count}");
+            let _ = writeln!(
+                requests,
+                "lazuli_endpoint_requests_total{{{labels},status=\"{status}\"}} {count}"
+            );
         }
         for q in [0.5, 0.9, 0.95, 0.99] {
             if let Some(value) = counts.milliseconds.quantile(q) {
-                let _ = writeln!(latency, "lazuli_endpoint_request_seconds{{{labels},quantile=\"{q}\"}} {}", value / 1e3);
+                let _ = writeln!(
+                    latency,
+                    "lazuli_endpoint_request_seconds{{{labels},quantile=\"{q}\"}} {}",
+                    value / 1e3
+                );
             }
         }
-        let _ = writeln!(latency, "lazuli_endpoint_request_seconds_sum{{{labels}}} {}", counts.milliseconds.sum() / 1e3);
-        let _ = writeln!(latency, "lazuli_endpoint_request_seconds_count{{{labels}}} {}", counts.milliseconds.count());
+        let _ = writeln!(
+            latency,
+            "lazuli_endpoint_request_seconds_sum{{{labels}}} {}",
+            counts.milliseconds.sum() / 1e3
+        );
+        let _ = writeln!(
+            latency,
+            "lazuli_endpoint_request_seconds_count{{{labels}}} {}",
+            counts.milliseconds.count()
+        );
     }
 }

@@ -35,13 +35,20 @@ pub fn router(serving: Serving) -> Router {
         .with_state(serving)
 }
 
-async fn score(State(serving): State<Serving>, Path(endpoint): Path<String>, request: Request) -> Response {
+async fn score(
+    State(serving): State<Serving>,
+    Path(endpoint): Path<String>,
+    request: Request,
+) -> Response {
     let started = Instant::now();
     let route = match admit(&serving, &endpoint, request.headers()) {
         Ok(route) => route,
         Err(refused) => return *refused,
     };
-    let named = request.headers().get(DEPLOYMENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let named = request
+        .headers()
+        .get(DEPLOYMENT)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let request = match read(request).await {
         Ok(request) => request,
         Err(refused) => return *refused,
@@ -60,7 +67,8 @@ async fn score(State(serving): State<Serving>, Path(endpoint): Path<String>, req
         tokio::spawn(async move { mirror_pool.score(copy).await });
     }
     let mut response = scored(pool.score(request).await);
-    live.counters.answered(response.status().as_u16(), started.elapsed());
+    live.counters
+        .answered(response.status().as_u16(), started.elapsed());
     if let Ok(name) = HeaderValue::try_from(live.name.as_str()) {
         response.headers_mut().insert(DEPLOYMENT, name);
     }
@@ -68,32 +76,55 @@ async fn score(State(serving): State<Serving>, Path(endpoint): Path<String>, req
 }
 
 /// The endpoint, if the caller holds one of its keys. A wrong name and a wrong key look the same.
-fn admit(serving: &Serving, endpoint: &str, headers: &HeaderMap) -> Result<Arc<Route>, Box<Response>> {
-    let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| {
-        let (scheme, key) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-    });
+fn admit(
+    serving: &Serving,
+    endpoint: &str,
+    headers: &HeaderMap,
+) -> Result<Arc<Route>, Box<Response>> {
+    let bearer = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| {
+            let (scheme, key) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+        });
     let route = serving.route(endpoint);
     match (bearer, route) {
         (Some(key), Some(route)) if route.opens(key) => Ok(route),
-        (Some(_), _) => Err(unauthorized(&format!("there is no endpoint `{endpoint}`, or this is not one of its keys"))),
-        (None, _) => Err(unauthorized("send one of the endpoint's keys: `Authorization: Bearer <key>`")),
+        (Some(_), _) => Err(unauthorized(&format!(
+            "there is no endpoint `{endpoint}`, or this is not one of its keys"
+        ))),
+        (None, _) => Err(unauthorized(
+            "send one of the endpoint's keys: `Authorization: Bearer <key>`",
+        )),
     }
 }
 
 fn unauthorized(detail: &str) -> Box<Response> {
     let mut response = refusal(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
-    response.headers_mut().insert("www-authenticate", HeaderValue::from_static("Bearer"));
+    response
+        .headers_mut()
+        .insert("www-authenticate", HeaderValue::from_static("Bearer"));
     Box::new(response)
 }
 
 fn no_choice(endpoint: &str, named: Option<&str>, reason: &NoChoice) -> Response {
     let (status, code, detail) = match (reason, named) {
-        (NoChoice::None, Some(name)) => (StatusCode::NOT_FOUND, "not_found", format!("the endpoint `{endpoint}` has no deployment `{name}`")),
-        (NoChoice::None, None) => (StatusCode::NOT_FOUND, "not_found", format!("no deployment of the endpoint `{endpoint}` takes traffic")),
-        (NoChoice::NotReady, _) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "unavailable", format!("the deployment of the endpoint `{endpoint}` is not ready; its state says why"))
-        }
+        (NoChoice::None, Some(name)) => (
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("the endpoint `{endpoint}` has no deployment `{name}`"),
+        ),
+        (NoChoice::None, None) => (
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("no deployment of the endpoint `{endpoint}` takes traffic"),
+        ),
+        (NoChoice::NotReady, _) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            format!("the deployment of the endpoint `{endpoint}` is not ready; its state says why"),
+        ),
     };
     refusal(status, code, &detail)
 }
@@ -104,15 +135,36 @@ async fn read(request: Request) -> Result<ScoreRequest, Box<Response>> {
         .headers
         .iter()
         .filter(|(name, _)| !PRIVATE.contains(&name.as_str()))
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
-    let path = parts.uri.query().map_or_else(|| "/score".to_owned(), |query| format!("/score?{query}"));
-    Ok(ScoreRequest { method: parts.method.to_string(), path, headers, body: whole(body, &parts.headers).await? })
+    let path = parts
+        .uri
+        .query()
+        .map_or_else(|| "/score".to_owned(), |query| format!("/score?{query}"));
+    Ok(ScoreRequest {
+        method: parts.method.to_string(),
+        path,
+        headers,
+        body: whole(body, &parts.headers).await?,
+    })
 }
 
 async fn whole(body: Body, headers: &HeaderMap) -> Result<Bytes, Box<Response>> {
-    let too_large = || Box::new(refusal(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", &format!("a request holds at most {MAX_BODY} bytes")));
-    let announced = headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let too_large = || {
+        Box::new(refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            &format!("a request holds at most {MAX_BODY} bytes"),
+        ))
+    };
+    let announced = headers
+        .get("content-length")
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BODY) {
         return Err(too_large());
     }
@@ -124,21 +176,34 @@ async fn whole(body: Body, headers: &HeaderMap) -> Result<Bytes, Box<Response>> 
             }
             cause = current.source();
         }
-        Box::new(refusal(StatusCode::BAD_REQUEST, "malformed_body", "the request's body was cut off"))
+        Box::new(refusal(
+            StatusCode::BAD_REQUEST,
+            "malformed_body",
+            "the request's body was cut off",
+        ))
     })
 }
 
-async fn swagger(State(serving): State<Serving>, Path(endpoint): Path<String>, request: Request) -> Response {
+async fn swagger(
+    State(serving): State<Serving>,
+    Path(endpoint): Path<String>,
+    request: Request,
+) -> Response {
     let route = match admit(&serving, &endpoint, request.headers()) {
         Ok(route) => route,
         Err(refused) => return *refused,
     };
-    let named = request.headers().get(DEPLOYMENT).and_then(|value| value.to_str().ok());
+    let named = request
+        .headers()
+        .get(DEPLOYMENT)
+        .and_then(|value| value.to_str().ok());
     match route.choose(named, serving.ids()) {
         Ok((_, pool)) => {
             let document = describe(&endpoint, pool.schema().as_deref().unwrap_or(&Value::Null));
             let mut response = Response::new(Body::from(document.to_string()));
-            response.headers_mut().insert("content-type", HeaderValue::from_static("application/json"));
+            response
+                .headers_mut()
+                .insert("content-type", HeaderValue::from_static("application/json"));
             response
         }
         Err(reason) => no_choice(&endpoint, named, &reason),

@@ -47,17 +47,34 @@ impl Serving {
     /// Starts to serve what the store wants served. Needs a Tokio runtime.
     pub fn start(core: Core, resolver: Arc<dyn EnvironmentResolver>) -> Self {
         let root = core.home().join("deployments");
-        let inner = Inner { core, resolver, root, running: Mutex::default(), table: RwLock::default(), driver: Mutex::default() };
+        let inner = Inner {
+            core,
+            resolver,
+            root,
+            running: Mutex::default(),
+            table: RwLock::default(),
+            driver: Mutex::default(),
+        };
         let serving = Self(Arc::new(inner));
         serving.0.core.set_model_runtime(Arc::new(serving.clone()));
         let driver = tokio::spawn(serving.clone().drive());
-        *serving.0.driver.lock().unwrap_or_else(PoisonError::into_inner) = Some(driver);
+        *serving
+            .0
+            .driver
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(driver);
         serving
     }
 
     /// Ends all processes: the server stops.
     pub async fn stop(&self) {
-        if let Some(driver) = self.0.driver.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(driver) = self
+            .0
+            .driver
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             driver.abort();
         }
         let running: Vec<Running> = self.running().drain().map(|(_, running)| running).collect();
@@ -78,16 +95,27 @@ impl Serving {
     }
 
     pub(crate) fn table(&self) -> Arc<Table> {
-        self.0.table.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .table
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn live(&self, endpoint: &str, deployment: &str) -> Option<Arc<Live>> {
         let route = self.route(endpoint)?;
-        route.deployments.iter().find(|live| live.name == deployment).cloned()
+        route
+            .deployments
+            .iter()
+            .find(|live| live.name == deployment)
+            .cloned()
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Key, Running>> {
-        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn drive(self) {
@@ -101,7 +129,9 @@ impl Serving {
                     RETRY
                 }
             };
-            if tokio::time::timeout(pause, self.next_change(&mut changes, &mut place)).await == Ok(false) {
+            if tokio::time::timeout(pause, self.next_change(&mut changes, &mut place)).await
+                == Ok(false)
+            {
                 return;
             }
         }
@@ -119,10 +149,15 @@ impl Serving {
                 *place = newest - 1;
             }
             while *place < newest {
-                let Ok(events) = self.0.core.events_after(*place, 500).await else { return true };
+                let Ok(events) = self.0.core.events_after(*place, 500).await else {
+                    return true;
+                };
                 let Some(last) = events.last() else { break };
                 *place = last.sequence;
-                if events.iter().any(|event| event.subject.starts_with("onlineEndpoints/")) {
+                if events
+                    .iter()
+                    .any(|event| event.subject.starts_with("onlineEndpoints/"))
+                {
                     return true;
                 }
             }
@@ -134,13 +169,23 @@ impl Serving {
         let mut table = Table::default();
         let mut wanted = Vec::new();
         for endpoint in &desired {
-            let lives = endpoint.deployments.iter().map(|deployment| self.ensure(deployment)).collect();
+            let lives = endpoint
+                .deployments
+                .iter()
+                .map(|deployment| self.ensure(deployment))
+                .collect();
             wanted.extend(endpoint.deployments.iter().map(key));
-            table.routes.insert(name(endpoint), Arc::new(Route::new(endpoint, lives)));
+            table
+                .routes
+                .insert(name(endpoint), Arc::new(Route::new(endpoint, lives)));
         }
         *self.0.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
         let mut running = self.running();
-        let unwanted: Vec<Key> = running.keys().filter(|key| !wanted.contains(key)).cloned().collect();
+        let unwanted: Vec<Key> = running
+            .keys()
+            .filter(|key| !wanted.contains(key))
+            .cloned()
+            .collect();
         for key in unwanted {
             if let Some(gone) = running.remove(&key) {
                 tokio::spawn(end(gone, self.0.root.join(&key.0).join(&key.1)));
@@ -163,9 +208,19 @@ impl Serving {
             known.attempt.abort();
         }
         let folder = self.folder(deployment);
-        let live = known.map_or_else(|| Arc::new(Live::new(&deployment.spec.name, &folder)), |known| known.live.clone());
+        let live = known.map_or_else(
+            || Arc::new(Live::new(&deployment.spec.name, &folder)),
+            |known| known.live.clone(),
+        );
         let attempt = tokio::spawn(self.clone().fulfil(deployment.clone(), live.clone()));
-        running.insert(key(deployment), Running { generation: deployment.generation, live: live.clone(), attempt });
+        running.insert(
+            key(deployment),
+            Running {
+                generation: deployment.generation,
+                live: live.clone(),
+                attempt,
+            },
+        );
         live
     }
 
@@ -173,16 +228,23 @@ impl Serving {
     async fn fulfil(self, deployment: Deployment, live: Arc<Live>) {
         let folder = self.folder(&deployment);
         let blobs = self.0.core.blobs();
-        let made = attempt::pool(blobs, self.0.resolver.as_ref(), &folder, &deployment, &live).await;
+        let made =
+            attempt::pool(blobs, self.0.resolver.as_ref(), &folder, &deployment, &live).await;
         let (outcome, old) = match made {
             Ok(pool) => (Outcome::succeeded(), live.exchange(Some(Arc::new(pool)))),
             Err(failure) => {
-                live.preparation.note(&format!("failed: {}", failure.message));
+                live.preparation
+                    .note(&format!("failed: {}", failure.message));
                 (Outcome::failed(failure.message, failure.traceback), None)
             }
         };
         let is_up = outcome.traceback.is_empty() && outcome.message.is_empty();
-        while let Err(error) = self.0.core.settle_deployment(&deployment, outcome.clone()).await {
+        while let Err(error) = self
+            .0
+            .core
+            .settle_deployment(&deployment, outcome.clone())
+            .await
+        {
             tracing::warn!(%error, "the state of a deployment cannot be written; trying again");
             tokio::time::sleep(RETRY).await;
         }
@@ -195,13 +257,18 @@ impl Serving {
     }
 
     fn folder(&self, deployment: &Deployment) -> PathBuf {
-        self.0.root.join(&deployment.spec.endpoint_name).join(&deployment.spec.name)
+        self.0
+            .root
+            .join(&deployment.spec.endpoint_name)
+            .join(&deployment.spec.name)
     }
 }
 
 impl std::fmt::Debug for Serving {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Serving").field("root", &self.0.root).finish_non_exhaustive()
+        f.debug_struct("Serving")
+            .field("root", &self.0.root)
+            .finish_non_exhaustive()
     }
 }
 
@@ -216,7 +283,10 @@ async fn end(gone: Running, folder: PathBuf) {
 }
 
 fn key(deployment: &Deployment) -> Key {
-    (deployment.spec.endpoint_name.clone(), deployment.spec.name.clone())
+    (
+        deployment.spec.endpoint_name.clone(),
+        deployment.spec.name.clone(),
+    )
 }
 
 fn name(desired: &Desired) -> String {

@@ -9,19 +9,37 @@ use crate::Serving;
 #[async_trait]
 impl ModelRuntime for Serving {
     fn metrics(&self, endpoint: &str, deployment: &str) -> DeploymentMetrics {
-        let Some(live) = self.live(endpoint, deployment) else { return DeploymentMetrics::default() };
+        let Some(live) = self.live(endpoint, deployment) else {
+            return DeploymentMetrics::default();
+        };
         let (requests, mirrored, latency_ms) = live.counters.read();
         let pool = live.pool();
-        let instances = pool.as_ref().map_or_else(InstanceStatus::default, |pool| InstanceStatus {
-            ready: pool.alive(),
-            restarts: pool.restarts(),
-            pids: pool.pids(),
-        });
-        DeploymentMetrics { requests, in_flight: pool.map_or(0, |pool| pool.in_flight()), mirrored, latency_ms, instances }
+        let instances = pool
+            .as_ref()
+            .map_or_else(InstanceStatus::default, |pool| InstanceStatus {
+                ready: pool.alive(),
+                restarts: pool.restarts(),
+                pids: pool.pids(),
+            });
+        DeploymentMetrics {
+            requests,
+            in_flight: pool.map_or(0, |pool| pool.in_flight()),
+            mirrored,
+            latency_ms,
+            instances,
+        }
     }
 
-    async fn logs(&self, endpoint: &str, deployment: &str, container: LogContainer, lines: usize) -> Result<String> {
-        let Some(live) = self.live(endpoint, deployment) else { return Ok(String::new()) };
+    async fn logs(
+        &self,
+        endpoint: &str,
+        deployment: &str,
+        container: LogContainer,
+        lines: usize,
+    ) -> Result<String> {
+        let Some(live) = self.live(endpoint, deployment) else {
+            return Ok(String::new());
+        };
         let log = match container {
             LogContainer::InferenceServer => live.log.clone(),
             LogContainer::StorageInitializer => live.preparation.clone(),
@@ -29,7 +47,9 @@ impl ModelRuntime for Serving {
         let read = tokio::task::spawn_blocking(move || log.tail(lines)).await;
         read.map_err(std::io::Error::other)
             .and_then(|read| read)
-            .map_err(|error| Error::internal("the deployment's log cannot be read").caused_by(error))
+            .map_err(|error| {
+                Error::internal("the deployment's log cannot be read").caused_by(error)
+            })
     }
 }
 
@@ -42,8 +62,14 @@ impl Serving {
         let mut names: Vec<_> = table.routes.keys().collect();
         names.sort();
         for name in names {
-            for live in table.routes.get(name).into_iter().flat_map(|route| &route.deployments) {
-                live.counters.render(name, &live.name, &mut requests, &mut latency);
+            for live in table
+                .routes
+                .get(name)
+                .into_iter()
+                .flat_map(|route| &route.deployments)
+            {
+                live.counters
+                    .render(name, &live.name, &mut requests, &mut latency);
             }
         }
         requests + &latency

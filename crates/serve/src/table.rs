@@ -36,12 +36,18 @@ impl Live {
 
     /// The pool that answers now, if any.
     pub(crate) fn pool(&self) -> Option<Arc<Pool>> {
-        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.pool
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Puts another pool in front; the old one is the caller's to dismiss.
     pub(crate) fn exchange(&self, pool: Option<Arc<Pool>>) -> Option<Arc<Pool>> {
-        std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), pool)
+        std::mem::replace(
+            &mut *self.pool.write().unwrap_or_else(PoisonError::into_inner),
+            pool,
+        )
     }
 }
 
@@ -74,10 +80,19 @@ impl Route {
     pub(crate) fn new(desired: &Desired, deployments: Vec<Arc<Live>>) -> Self {
         let shares = |traffic: &Traffic| -> Vec<(Arc<Live>, u64)> {
             let live = |name: &String| deployments.iter().find(|live| live.name == *name).cloned();
-            traffic.iter().filter(|(_, share)| **share > 0).filter_map(|(name, share)| Some((live(name)?, u64::from(*share)))).collect()
+            traffic
+                .iter()
+                .filter(|(_, share)| **share > 0)
+                .filter_map(|(name, share)| Some((live(name)?, u64::from(*share))))
+                .collect()
         };
         let spec = &desired.endpoint.spec;
-        Self { keys: hashed(&desired.keys), traffic: shares(&spec.traffic), mirror: shares(&spec.mirror_traffic).pop(), deployments }
+        Self {
+            keys: hashed(&desired.keys),
+            traffic: shares(&spec.traffic),
+            mirror: shares(&spec.mirror_traffic).pop(),
+            deployments,
+        }
     }
 
     /// Whether `key` is one of the endpoint's two, in the same time whichever it is or is not.
@@ -88,15 +103,27 @@ impl Route {
     }
 
     /// The deployment for a request: the one named, or by the shares among those that answer.
-    pub(crate) fn choose(&self, named: Option<&str>, ids: &dyn IdSource) -> Result<(Arc<Live>, Arc<Pool>), NoChoice> {
+    pub(crate) fn choose(
+        &self,
+        named: Option<&str>,
+        ids: &dyn IdSource,
+    ) -> Result<(Arc<Live>, Arc<Pool>), NoChoice> {
         if let Some(name) = named {
-            let live = self.deployments.iter().find(|live| live.name == name).ok_or(NoChoice::None)?;
+            let live = self
+                .deployments
+                .iter()
+                .find(|live| live.name == name)
+                .ok_or(NoChoice::None)?;
             return Ok((live.clone(), live.pool().ok_or(NoChoice::NotReady)?));
         }
         if self.traffic.is_empty() {
             return Err(NoChoice::None);
         }
-        let ready: Vec<_> = self.traffic.iter().filter_map(|(live, share)| Some((live, live.pool()?, *share))).collect();
+        let ready: Vec<_> = self
+            .traffic
+            .iter()
+            .filter_map(|(live, share)| Some((live, live.pool()?, *share)))
+            .collect();
         let total: u64 = ready.iter().map(|(.., share)| share).sum();
         // one candidate needs no draw
         let mut drawn = if ready.len() > 1 { ids.below(total) } else { 0 };

@@ -20,7 +20,11 @@ pub struct InputEdge {
 }
 
 /// What a job read, by the inputs' names.
-pub fn inputs(tx: &mut Tx<'_>, workspace_id: &str, job: &str) -> Result<Vec<InputEdge>, StoreError> {
+pub fn inputs(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+) -> Result<Vec<InputEdge>, StoreError> {
     tx.query(
         "SELECT name, kind, reference, asset, version, tree FROM job_inputs WHERE workspace_id = $1 AND job = $2 ORDER BY name",
         params![workspace_id, job],
@@ -38,7 +42,12 @@ pub fn inputs(tx: &mut Tx<'_>, workspace_id: &str, job: &str) -> Result<Vec<Inpu
 }
 
 /// The tree that a job wrote as an output.
-pub fn output_tree(tx: &mut Tx<'_>, workspace_id: &str, job: &str, output: &str) -> Result<Option<String>, StoreError> {
+pub fn output_tree(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    output: &str,
+) -> Result<Option<String>, StoreError> {
     let found = tx.query_opt(
         "SELECT tree FROM job_outputs WHERE workspace_id = $1 AND job = $2 AND name = $3",
         params![workspace_id, job, output],
