@@ -81,6 +81,18 @@ pub(crate) enum Command {
     /// Check or show the server's settings.
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
+    /// Check this machine: Python, uv, disk, port, permissions, isolation, database, clock.
+    Doctor(commands::doctor::Doctor),
+    /// What the database is, and whether it is whole.
+    #[command(subcommand)]
+    Db(commands::db::Db),
+    /// Write a backup; the server may be running.
+    Backup(commands::backup::Backup),
+    /// Make a home from a backup; no server may be running on it.
+    Restore(commands::restore::Restore),
+    /// Run one job from its launch file.
+    #[command(hide = true)]
+    Runner(commands::runner::Runner),
     /// Jobs: run, watch, list, cancel, download.
     #[command(subcommand)]
     Job(commands::job::Job),

@@ -10,20 +10,20 @@ use std::process::ExitCode;
 /// What a command returns.
 pub(crate) type CliResult<T> = Result<T, CliError>;
 
-/// An error as a person sees it.
+/// An error as a person sees it. Boxed texts keep it small: it travels in every `Result`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct CliError {
     /// What was wrong, lower case, no full stop.
     pub(crate) message: String,
     /// The field of a request or file that was wrong.
-    pub(crate) field: Option<String>,
+    pub(crate) field: Option<Box<str>>,
     /// `file:line:column`, when a file was wrong.
-    pub(crate) location: Option<String>,
+    pub(crate) location: Option<Box<str>>,
     /// What to do about it.
-    pub(crate) hint: Option<String>,
+    pub(crate) hint: Option<Box<str>>,
     /// Further lines, printed as they are (the last lines of a failed job, a list of mistakes).
-    pub(crate) detail: Option<String>,
+    pub(crate) detail: Option<Box<str>>,
     /// Process exit status.
     pub(crate) exit: Exit,
 }
@@ -64,21 +64,21 @@ impl CliError {
 
     /// Adds what to do next.
     #[must_use]
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Adds the field that was wrong.
     #[must_use]
-    pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
+    pub(crate) fn field(mut self, field: impl Into<Box<str>>) -> Self {
         self.field = Some(field.into());
         self
     }
 
     /// Adds lines to print below the message.
     #[must_use]
-    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+    pub(crate) fn detail(mut self, detail: impl Into<Box<str>>) -> Self {
         self.detail = Some(detail.into());
         self
     }
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn every_part_is_shown_in_reading_order() {
         let mut error = CliError::new("`cpus` is not a known field").field("resources.cpus").detail("one\ntwo").hint("did you mean `cpu`?");
-        error.location = Some("job.yml:3:5".to_owned());
+        error.location = Some("job.yml:3:5".into());
         insta::assert_snapshot!(error.render(), @r"
         error: job.yml:3:5: `cpus` is not a known field
           field: resources.cpus

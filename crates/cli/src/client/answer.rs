@@ -70,13 +70,13 @@ pub(super) fn problem(status: StatusCode, body: &[u8], target: &Target) -> CliEr
         .or_else(|| text("title"))
         .unwrap_or_else(|| format!("the server answered {status}"));
     let mut error = CliError::new(message);
-    error.field = text("field");
-    error.hint = text("hint").or_else(|| default_hint(status, target));
+    error.field = text("field").map(Into::into);
+    error.hint = text("hint").or_else(|| default_hint(status, target)).map(Into::into);
     if status == StatusCode::NOT_FOUND {
         error.exit = Exit::NotFound;
     }
     if status.is_server_error() {
-        error.detail = text("request_id").map(|id| format!("request {id}; the server's log says more"));
+        error.detail = text("request_id").map(|id| format!("request {id}; the server's log says more").into());
     }
     error
 }

@@ -69,17 +69,6 @@ impl Draft {
         Ok(Value::Object(body))
     }
 
-    /// The whole document as JSON, for kinds that the server reads itself. Names and versions stay text as written.
-    pub(crate) fn whole(&self) -> CliResult<Value> {
-        let mut body: Value = self.document.read().map_err(CliError::from)?;
-        for field in ["name", "version", "endpoint_name"] {
-            if let (Some(text), Some(fields)) = (self.text(field), body.as_object_mut()) {
-                fields.insert(field.to_owned(), Value::from(text));
-            }
-        }
-        Ok(body)
-    }
-
     /// Reads some of the fields as a type.
     pub(crate) fn read_part<T: DeserializeOwned>(&self, fields: &[&str]) -> CliResult<T> {
         let mut part = self.document.clone();
@@ -152,7 +141,7 @@ impl Draft {
     pub(crate) fn blame(&self, mut error: CliError) -> CliError {
         if let (Some(field), None) = (&error.field, &error.location) {
             let fault = self.document.fault(field, "");
-            error.location = fault.mark.map(|mark| format!("{}:{}:{}", self.document.origin(), mark.line, mark.column));
+            error.location = fault.mark.map(|mark| format!("{}:{}:{}", self.document.origin(), mark.line, mark.column).into());
         }
         error
     }
@@ -172,11 +161,11 @@ impl From<YamlError> for CliError {
     fn from(error: YamlError) -> Self {
         let mut told = Self::new(&error.message);
         told.location = error.origin.as_ref().map(|origin| match error.mark {
-            Some(mark) => format!("{origin}:{}:{}", mark.line, mark.column),
-            None => origin.clone(),
+            Some(mark) => format!("{origin}:{}:{}", mark.line, mark.column).into(),
+            None => origin.as_str().into(),
         });
-        told.field = error.field;
-        told.hint = error.hint;
+        told.field = error.field.map(Into::into);
+        told.hint = error.hint.map(Into::into);
         told
     }
 }
@@ -204,7 +193,7 @@ mod tests {
         let set = set.iter().map(|text| (*text).to_owned()).collect();
         let draft = Draft::read(&File { file: Some(path), set }, &[("name", Some("flag"))]);
         draft.map_err(|mut error| {
-            error.location = error.location.map(|place| place.rsplit('/').next().unwrap_or_default().to_owned());
+            error.location = error.location.map(|place| place.rsplit('/').next().unwrap_or_default().into());
             error
         })
     }
@@ -219,7 +208,7 @@ mod tests {
     #[test]
     fn mistakes_name_line_and_field() {
         let mut error = draft("name: x\nversoin: 2\n", &[]).unwrap().document.read::<Thing>().map_err(CliError::from).unwrap_err();
-        error.location = error.location.map(|place| place.rsplit('/').next().unwrap().to_owned());
+        error.location = error.location.map(|place| place.rsplit('/').next().unwrap().into());
         insta::assert_snapshot!(error.render(), @r"
         error: thing.yml:2:1: unknown field
           field: versoin

@@ -27,17 +27,33 @@ pub(crate) enum Found {
 /// Uploads the file or folder at a field, if it is a local one, and puts `tree:<id>` (`tree:<id>/<file>` for a file) in
 /// its place.
 pub(crate) async fn send(context: &Context, draft: &mut Draft, field: &str, what: &str) -> CliResult<Found> {
+    send_below(context, draft, field, None, what).await
+}
+
+/// As [`send`], and a folder keeps its own name: `tree:<id>/<folder>`.
+pub(crate) async fn send_named(context: &Context, draft: &mut Draft, field: &str, what: &str) -> CliResult<Found> {
+    let Some(path) = draft.text(field).filter(|text| is_local(text)).map(|text| draft.local(text)) else { return Ok(Found::Elsewhere) };
+    let path = std::fs::canonicalize(&path).unwrap_or(path);
+    let folder = path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_dir());
+    send_below(context, draft, field, folder, what).await
+}
+
+async fn send_below(context: &Context, draft: &mut Draft, field: &str, folder: Option<&str>, what: &str) -> CliResult<Found> {
     let Some(text) = draft.text(field).map(str::to_owned).filter(|text| is_local(text)) else { return Ok(Found::Elsewhere) };
     let path = draft.existing(field, &text)?;
     let at_field = |error: CliError| if error.field.is_none() { draft.blame(error.field(field)) } else { error };
-    let tree = upload(context.client()?, &path, what).await.map_err(at_field)?;
-    if path.is_dir() {
-        draft.document.put(field, &format!("tree:{}", tree.id()))?;
-        return Ok(Found::Folder);
-    }
-    let name = tree.entries().first().map(|entry| entry.path.clone()).unwrap_or_default();
-    draft.document.put(field, &format!("tree:{}/{name}", tree.id()))?;
-    Ok(Found::File)
+    let tree = upload(context.client()?, &path, folder, what).await.map_err(at_field)?;
+    let (found, below) = if path.is_dir() {
+        (Found::Folder, folder)
+    } else {
+        (Found::File, tree.entries().first().map(|entry| entry.path.as_str()))
+    };
+    let reference = match below {
+        Some(below) => format!("tree:{}/{below}", tree.id()),
+        None => format!("tree:{}", tree.id()),
+    };
+    draft.document.put(field, &reference)?;
+    Ok(found)
 }
 
 /// Puts the content of the conda and requirements files of an environment into the document. `at` is where the
@@ -51,7 +67,7 @@ pub(crate) fn inline_environment(draft: &mut Draft, at: &str) -> CliResult<()> {
         });
         if let Some(text) = named {
             let path = draft.existing(&field, &text)?;
-            let content = read(&path).map_err(|error| draft.blame(error.field(&field)))?;
+            let content = read(&path).map_err(|error| draft.blame(error.field(field.as_str())))?;
             draft.document.put(&field, &content)?;
         }
     }

@@ -80,8 +80,20 @@ pub(crate) async fn whoami(context: &Context, _: &Whoami) -> CliResult<()> {
     if let Some(fields) = who.as_object_mut() {
         fields.insert("server".to_owned(), Value::from(client.target().url.clone()));
         fields.insert("token".to_owned(), Value::from(client.target().token_from.clone()));
+        if context.printer.for_people() {
+            count_actions(fields);
+        }
     }
     context.printer.object(who)
+}
+
+/// Fifty action names fill a screen and tell a person little.
+fn count_actions(fields: &mut serde_json::Map<String, Value>) {
+    for key in ["allowed_in_workspace", "allowed_on_server"] {
+        if let Some(count) = fields.get(key).and_then(Value::as_array).map(Vec::len) {
+            fields.insert(key.to_owned(), Value::from(format!("{count} actions (`-o json` names them)")));
+        }
+    }
 }
 
 /// Proves the password with basic authentication and makes a token in exchange: passwords are not kept.

@@ -5,10 +5,13 @@
 mod args;
 mod assets;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod compute;
 pub(crate) mod config;
 pub(crate) mod data;
+pub(crate) mod db;
+pub(crate) mod doctor;
 mod document;
 pub(crate) mod env;
 pub(crate) mod environment;
@@ -19,7 +22,9 @@ pub(crate) mod login;
 pub(crate) mod model;
 pub(crate) mod online_deployment;
 pub(crate) mod online_endpoint;
+pub(crate) mod restore;
 pub(crate) mod role;
+pub(crate) mod runner;
 pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod user;
@@ -85,6 +90,11 @@ fn local_command(globals: &Globals, command: Command) -> CliResult<Local> {
     match command {
         Command::Up(args) => args.run(globals)?,
         Command::Config(args) => args.run(globals)?,
+        Command::Doctor(args) => args.run(globals)?,
+        Command::Db(args) => args.run(globals)?,
+        Command::Backup(args) => args.run(globals)?,
+        Command::Restore(args) => args.run(globals)?,
+        Command::Runner(args) => return Ok(Local::Done(args.run())),
         other => return Ok(Local::No(other)),
     }
     Ok(Local::Done(ExitCode::SUCCESS))
@@ -92,7 +102,14 @@ fn local_command(globals: &Globals, command: Command) -> CliResult<Local> {
 
 async fn client_command(context: &Context, command: Command) -> CliResult<ExitCode> {
     match command {
-        Command::Up(_) | Command::Config(_) => {} // done in `local_command`
+        // done in `local_command`
+        Command::Up(_)
+        | Command::Config(_)
+        | Command::Doctor(_)
+        | Command::Db(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Runner(_) => {}
         Command::Job(command) => return job::run(context, command).await,
         Command::Data(command) => data::run(context, command).await?,
         Command::Model(command) => model::run(context, command).await?,

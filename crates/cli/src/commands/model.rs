@@ -101,7 +101,7 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     if draft.text("type").is_none() && is_local(&path) && draft.existing("path", &path)?.join("MLmodel").is_file() {
         draft.document.put("type", "mlflow_model")?;
     }
-    local::send(context, &mut draft, "path", &name).await?;
+    local::send_named(context, &mut draft, "path", &name).await?;
     let body = draft.body(&["name", "version", "type", "path", "description", "stage", "job_name"])?;
     let client = context.client()?;
     let made = client.post(&client.path(&["models"]), &body).await.map_err(|error| draft.blame(error))?;

@@ -1,12 +1,13 @@
 //! `lazuli online-deployment`: a model, its code and its environment behind an endpoint.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use lazuli_spec::deployments::DeploymentSpec;
 use serde_json::{Value, json};
 
 use super::Context;
 use super::args::{Consent, File, Name};
 use super::assets::change;
-use super::document::Draft;
+use super::document::{Draft, is_local};
 use super::online_endpoint::COLLECTION;
 use super::{local, wait};
 use crate::client::Client;
@@ -22,7 +23,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// Lines of the log shown below a deployment that failed.
-const LAST_LINES: &str = "30";
+const LAST_LINES: u32 = 30;
 
 /// Commands on online deployments.
 #[derive(Debug, Subcommand)]
@@ -124,11 +125,19 @@ pub(crate) struct GetLogs {
     #[command(flatten)]
     one: One,
     /// The last lines only.
-    #[arg(long, short = 'l', value_name = "COUNT", default_value_t = 5000)]
+    #[arg(long, short = 'l', value_name = "COUNT", default_value_t = 50)]
     lines: u32,
-    /// Accepted so that Azure scripts run unchanged; not used.
-    #[arg(long, short = 'c', hide = true)]
-    container: Option<String>,
+    /// What the model's processes wrote, or how they were prepared.
+    #[arg(long, short = 'c', value_enum, default_value_t = Container::InferenceServer)]
+    container: Container,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Container {
+    /// What the model's processes wrote.
+    InferenceServer,
+    /// How they were prepared.
+    StorageInitializer,
 }
 
 impl One {
@@ -159,7 +168,10 @@ pub(crate) async fn run(context: &Context, command: OnlineDeployment) -> CliResu
             note(format!("Deleted the deployment `{}`", args.one.name.get()));
             Ok(())
         }
-        OnlineDeployment::GetLogs(args) => write_stdout(&logs(client, &args.one.path(client, &["logs"]), &args.lines.to_string()).await?),
+        OnlineDeployment::GetLogs(args) => {
+            let container = if args.container == Container::InferenceServer { "inference-server" } else { "storage-initializer" };
+            write_stdout(&logs(client, &args.one.path(client, &["logs"]), args.lines, container).await?)
+        }
         OnlineDeployment::Lineage(one) => super::lineage::print(context, client.get(&one.path(client, &["lineage"])).await?),
     }
 }
@@ -167,12 +179,12 @@ pub(crate) async fn run(context: &Context, command: OnlineDeployment) -> CliResu
 async fn create(context: &Context, args: &Create) -> CliResult<()> {
     let flags = [("name", args.name.as_deref()), ("endpoint_name", args.endpoint_name.as_deref())];
     let mut draft = Draft::read(&args.file, &flags)?;
-    let name = draft.required("name", "--name")?.to_owned();
-    let endpoint = draft.required("endpoint_name", "--endpoint-name")?.to_owned();
-    local::send(context, &mut draft, "code_configuration.code", "code").await?;
-    local::send(context, &mut draft, "model.path", "model").await?;
-    local::inline_environment(&mut draft, "environment.")?;
-    let body = draft.whole()?;
+    draft.required("name", "--name")?;
+    draft.required("endpoint_name", "--endpoint-name")?;
+    send_local(context, &mut draft).await?;
+    let spec = DeploymentSpec::read(&draft.document, None, None)?;
+    let body = serde_json::to_value(&spec).map_err(|error| CliError::new(error.to_string()))?;
+    let (name, endpoint) = (spec.name, spec.endpoint_name);
     let client = context.client()?;
     let path = path(client, &endpoint, &name, &[]);
     let mut made = client.put(&path, &body).await.map_err(|error| draft.blame(error))?;
@@ -189,23 +201,35 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     context.printer.object(made)
 }
 
+/// Uploads what the document names on this machine.
+async fn send_local(context: &Context, draft: &mut Draft) -> CliResult<()> {
+    local::inline_environment(draft, "environment.")?;
+    local::send(context, draft, "code_configuration.code", "code").await?;
+    if draft.document.at("model").is_some_and(|model| model.as_text().is_some_and(is_local)) {
+        local::send_named(context, draft, "model", "model").await?;
+    }
+    local::send_named(context, draft, "model.path", "model").await?;
+    Ok(())
+}
+
 /// Why a deployment failed: the reason, and what its processes wrote last (the traceback of `init()`).
 async fn failure(client: &Client, path: &str, name: &str, made: &Value) -> CliError {
     let reason = made.get("error").and_then(|error| error.get("message").unwrap_or(error).as_str()).unwrap_or("it could not be started");
     let error = CliError::new(format!("the deployment `{name}` failed: {reason}"));
     let error = error.hint("`lazuli online-deployment get-logs` shows the whole log; correct the cause and create the deployment again");
-    match logs(client, &format!("{path}/logs"), LAST_LINES).await {
+    if let Some(traceback) = made.pointer("/error/traceback").and_then(Value::as_str).filter(|text| !text.trim().is_empty()) {
+        return error.detail(traceback);
+    }
+    match logs(client, &format!("{path}/logs"), LAST_LINES, "inference-server").await {
         Ok(lines) if !lines.trim().is_empty() => error.detail(lines),
         _ => error,
     }
 }
 
-/// The log's last lines, as plain text or in a document.
-async fn logs(client: &Client, path: &str, lines: &str) -> CliResult<String> {
-    let text = client.send(client.request(reqwest::Method::GET, path).query(&[("lines", lines)])).await?.text().await?;
-    let document: Option<Value> = serde_json::from_str(&text).ok();
-    let content = document.as_ref().and_then(|found| found.get("content")).and_then(Value::as_str);
-    let mut log = content.map(str::to_owned).unwrap_or(text);
+/// The log's last lines.
+async fn logs(client: &Client, path: &str, lines: u32, container: &str) -> CliResult<String> {
+    let found = client.get_with(path, &[("lines", &lines.to_string()), ("container_type", container)]).await?;
+    let mut log = found.get("content").and_then(Value::as_str).unwrap_or_default().to_owned();
     if !log.is_empty() && !log.ends_with('\n') {
         log.push('\n');
     }

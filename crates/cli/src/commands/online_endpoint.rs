@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use lazuli_spec::endpoints::EndpointSpec;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -145,8 +146,11 @@ pub(crate) async fn run(context: &Context, command: OnlineEndpoint) -> CliResult
     let client = context.client()?;
     match command {
         OnlineEndpoint::Create(args) => create(context, &args).await,
-        OnlineEndpoint::List => context.printer.list(client.list(&client.path(&[COLLECTION]), &[], None).await?, COLUMNS),
-        OnlineEndpoint::Show(name) => context.printer.object(client.get(&client.path(&[COLLECTION, name.get()])).await?),
+        OnlineEndpoint::List => {
+            let endpoints = client.list(&client.path(&[COLLECTION]), &[], None).await?;
+            context.printer.list(endpoints.into_iter().map(|endpoint| addressed(client, endpoint)).collect(), COLUMNS)
+        }
+        OnlineEndpoint::Show(name) => show(context, client.get(&client.path(&[COLLECTION, name.get()])).await?),
         OnlineEndpoint::Update(args) => update(context, &args).await,
         OnlineEndpoint::Delete(args) => delete(context, &args).await,
         OnlineEndpoint::Invoke(args) => invoke(client, &args).await,
@@ -158,16 +162,30 @@ pub(crate) async fn run(context: &Context, command: OnlineEndpoint) -> CliResult
 async fn create(context: &Context, args: &Create) -> CliResult<()> {
     let flags = [("name", args.name.as_deref()), ("auth_mode", args.auth_mode.as_deref()), ("description", args.description.as_deref())];
     let draft = Draft::read(&args.file, &flags)?;
-    draft.only(&[
-        "name", "auth_mode", "description", "tags", "properties", "traffic", "mirror_traffic", "identity", "public_network_access", "compute", "location", "kind",
-    ])?;
-    let name = draft.required("name", "--name")?;
-    let body = draft.body(&["name", "auth_mode", "description"])?;
+    draft.required("name", "--name")?;
+    let spec = EndpointSpec::read(&draft.document, None)?;
+    let body = serde_json::to_value(&spec).map_err(|error| CliError::new(error.to_string()))?;
     let client = context.client()?;
-    let path = client.path(&[COLLECTION, name]);
+    let path = client.path(&[COLLECTION, &spec.name]);
     let made = client.put(&path, &body).await.map_err(|error| draft.blame(error))?;
-    let made = if args.no_wait { made } else { wait::until_at_rest(client, &path, name).await? };
-    context.printer.object(made)
+    let made = if args.no_wait { made } else { wait::until_at_rest(client, &path, &spec.name).await? };
+    show(context, made)
+}
+
+fn show(context: &Context, endpoint: Value) -> CliResult<()> {
+    context.printer.object(addressed(context.client()?, endpoint))
+}
+
+/// The server knows its paths; the client knows under which address it reached them.
+fn addressed(client: &Client, mut endpoint: Value) -> Value {
+    for field in ["scoring_uri", "openapi_uri"] {
+        if let Some(uri) = endpoint.get_mut(field)
+            && let Some(path) = uri.as_str().filter(|path| path.starts_with('/'))
+        {
+            *uri = Value::from(format!("{}{path}", client.target().url));
+        }
+    }
+    endpoint
 }
 
 async fn update(context: &Context, args: &Update) -> CliResult<()> {
@@ -182,7 +200,7 @@ async fn update(context: &Context, args: &Update) -> CliResult<()> {
     if let Some(traffic) = traffic {
         body["traffic"] = traffic;
     }
-    context.printer.object(client.patch(&path, &body, tag.as_deref()).await?)
+    show(context, client.patch(&path, &body, tag.as_deref()).await?)
 }
 
 /// `blue=90 green=10`, in one argument or in several.
@@ -209,7 +227,7 @@ async fn delete(context: &Context, args: &Delete) -> CliResult<()> {
 async fn invoke(client: &Client, args: &Invoke) -> CliResult<()> {
     let body = request_body(&args.request_file)?;
     let keys = client.get(&client.path(&[COLLECTION, args.name.get(), "keys"])).await?;
-    let key = keys.get("primaryKey").or_else(|| keys.get("primary_key")).and_then(Value::as_str).unwrap_or_default();
+    let key = keys.get("primaryKey").and_then(Value::as_str).unwrap_or_default();
     let mut path = "/endpoints".to_owned();
     push_segments(&mut path, &[args.name.get(), "score"]);
     let mut request = client.keyed_request(Method::POST, &path, key).header(reqwest::header::CONTENT_TYPE, "application/json").body(body);

@@ -20,16 +20,10 @@ pub(crate) async fn run(context: &Context, args: &Version) -> CliResult<()> {
     if !args.client_only {
         let client = context.client()?;
         versions["server_url"] = Value::from(client.target().url.clone());
-        versions["server"] = match client.send(client.request(reqwest::Method::GET, "/version")).await {
-            Ok(answer) => server_version(&answer.text().await?),
+        versions["server"] = match client.send(client.request(reqwest::Method::GET, "/healthz")).await {
+            Ok(answer) => answer.json().await?.get("version").cloned().unwrap_or_default(),
             Err(error) => Value::from(format!("not known: {error}")),
         };
     }
     context.printer.object(versions)
-}
-
-/// MLflow's route answers plain text; a document with the version in it is understood as well.
-fn server_version(text: &str) -> Value {
-    let document: Option<Value> = serde_json::from_str(text).ok();
-    document.as_ref().and_then(|found| found.get("version").cloned()).unwrap_or_else(|| Value::from(text.trim()))
 }

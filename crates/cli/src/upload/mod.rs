@@ -29,9 +29,15 @@ pub(crate) struct LocalFile {
     pub(crate) size: u64,
 }
 
-/// Uploads a file or folder; `what` names it in the progress bar.
-pub(crate) async fn upload(client: &Client, path: &Path, what: &str) -> CliResult<Tree> {
-    let files = walk::files(path)?;
+/// Uploads a file or folder; `what` names it in the progress bar. Below `folder`, if one is given: models keep the name
+/// of the folder they come from, because scoring scripts look for it.
+pub(crate) async fn upload(client: &Client, path: &Path, folder: Option<&str>, what: &str) -> CliResult<Tree> {
+    let mut files = walk::files(path)?;
+    if let Some(folder) = folder {
+        for file in &mut files {
+            file.name = format!("{folder}/{}", file.name);
+        }
+    }
     let bar = progress(&files, what);
     let hashed = hash_all(&files, &bar).await?;
     let entries = hashed.iter().map(|(file, sha256)| TreeEntry {

@@ -25,8 +25,8 @@ pub(crate) struct Download {
     #[arg(long, conflicts_with = "output_name")]
     all: bool,
     /// Folder to write to [default: here].
-    #[arg(long, short = 'p', value_name = "FOLDER", default_value = ".")]
-    download_path: PathBuf,
+    #[arg(long = "download-path", short = 'p', value_name = "FOLDER", default_value = ".")]
+    into: PathBuf,
 }
 
 /// Downloads: artifacts go to `artifacts/`, outputs to `named-outputs/<name>/`.
@@ -41,12 +41,12 @@ pub(crate) async fn run(context: &Context, args: &Download) -> CliResult<()> {
     };
     let wants_artifacts = args.output_name.as_deref().is_none_or(|name| matches!(name, "default" | "artifacts"));
     if wants_artifacts {
-        add(artifacts(client, name, "", &args.download_path.join("artifacts")).await?);
+        add(artifacts(client, name, "", &args.into.join("artifacts")).await?);
     }
     for output in outputs(&job, args)? {
-        add(one_output(client, &job, &output, &args.download_path.join("named-outputs").join(&output)).await?);
+        add(one_output(client, &job, &output, &args.into.join("named-outputs").join(&output)).await?);
     }
-    note(format!("Downloaded {} files, {}, to {}", total.files, human_size(total.bytes), args.download_path.display()));
+    note(format!("Downloaded {} files, {}, to {}", total.files, human_size(total.bytes), args.into.display()));
     Ok(())
 }
 
