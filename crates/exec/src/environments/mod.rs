@@ -73,7 +73,7 @@ impl UvEnvironments {
         }
         let lock = self.home.join("environments").join(format!(".{key}.lock"));
         let _one_at_a_time = FileLock::take(&lock, || {
-            progress("waiting for another build of the same environment")
+            progress("waiting for another build of the same environment");
         })
         .await
         .map_err(|error| {

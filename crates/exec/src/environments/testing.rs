@@ -3,14 +3,14 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use lazuli_core::environment_resolver::EnvironmentRequest;
+use lazuli_core::environment_resolver::{EnvironmentRequest, ResolvedEnvironment};
 
 use super::interpreters;
 use super::marker::{MARKER_FILE, Marker};
 use super::recipe::Recipe;
 
 /// Puts an empty environment for `image` where the resolver will find it.
-pub(crate) async fn plant(home: &Path, image: &str) {
+pub(crate) async fn plant(home: &Path, image: &str) -> ResolvedEnvironment {
     let request = EnvironmentRequest {
         image: Some(image.to_owned()),
         ..EnvironmentRequest::default()
@@ -40,4 +40,5 @@ pub(crate) async fn plant(home: &Path, image: &str) {
         serde_json::to_vec(&marker).unwrap(),
     )
     .unwrap();
+    super::ready(place, marker, true, std::time::Instant::now())
 }

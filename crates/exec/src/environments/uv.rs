@@ -97,7 +97,7 @@ pub(super) async fn ensure_uv(
         return Ok(found);
     }
     let _one_at_a_time = FileLock::take(&home.join("tools/.uv.lock"), || {
-        progress("waiting for another process that installs uv")
+        progress("waiting for another process that installs uv");
     })
     .await
     .map_err(|error| EnvironmentError::tool(format!("cannot lock the place for uv: {error}")))?;

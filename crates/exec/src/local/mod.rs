@@ -178,6 +178,13 @@ impl Executor for LocalExecutor {
 
     async fn launch(&self, request: LaunchRequest) -> Result<Handle, ExecutorError> {
         let directory = self.directory(&request.job)?;
+        if let Some(other) =
+            runner_process::workspace_of(&directory).filter(|other| *other != request.workspace)
+        {
+            return Err(ExecutorError::Refused(format!(
+                "a job of this name runs in workspace `{other}` already; give it another name"
+            )));
+        }
         if let Some(known) = runner_process::started_before(&directory) {
             return Ok(Handle(known.to_string()));
         }

@@ -21,6 +21,8 @@ use super::client::{Body, Client};
 
 /// How long pieces are gathered after one was sent.
 const GATHER: Duration = Duration::from_millis(40);
+/// How long to wait when the server's log did not grow.
+const NOTHING_TAKEN: Duration = Duration::from_secs(1);
 
 /// A log that is being written.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ struct Shared {
     written: AtomicU64,
     closed: AtomicBool,
     news: Notify,
+    closing: Notify,
 }
 
 impl Log {
@@ -75,6 +78,7 @@ impl Log {
     pub(super) async fn finish(self) {
         self.shared.closed.store(true, Ordering::Release);
         self.shared.news.notify_one();
+        self.shared.closing.notify_one();
         let _ = self.sender.await;
     }
 }
@@ -104,11 +108,17 @@ async fn send_all(path: PathBuf, name: &'static str, client: Client, shared: Arc
         };
         match send(&client, name, sent, &buffer[..count]).await {
             // behind: some of it was lost there; ahead: an earlier try had arrived after all
-            Some(next) => sent = next.min(written),
+            Some(next) => {
+                if next <= sent {
+                    // it took nothing: asking again at once would be a loop without a pause
+                    tokio::time::sleep(NOTHING_TAKEN).await;
+                }
+                sent = next.min(written);
+            }
             None => return,
         }
         if !closed && sent >= shared.written.load(Ordering::Acquire) {
-            tokio::time::sleep(GATHER).await;
+            let _ = tokio::time::timeout(GATHER, shared.closing.notified()).await;
         }
     }
 }

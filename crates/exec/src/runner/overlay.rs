@@ -50,3 +50,40 @@ pub(super) fn create(at: &Path, environment: &ResolvedEnvironment) -> io::Result
     }
     Ok(at.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_sees_the_shared_packages_and_keeps_its_own_to_itself() {
+        let home = tempfile::tempdir().unwrap();
+        let shared = crate::environments::testing::plant(home.path(), "python").await;
+        let minor: Vec<&str> = shared.python_version.split('.').take(2).collect();
+        let packages = format!("lib/python{}/site-packages", minor.join("."));
+        for name in ["one", "two"] {
+            fs::write(
+                shared.path.join(&packages).join(format!("{name}.py")),
+                "where = 'shared'",
+            )
+            .unwrap();
+        }
+        let layer = create(&home.path().join("job"), &shared).unwrap();
+        fs::write(layer.join(&packages).join("two.py"), "where = 'own'").unwrap();
+        let ask = "import one, two, sys, sysconfig; print(one.where, two.where, sys.prefix, sysconfig.get_path('purelib'))";
+        let answer = std::process::Command::new(layer.join("bin/python3"))
+            .args(["-c", ask])
+            .output()
+            .unwrap();
+        let expected = format!(
+            "shared own {} {}\n",
+            layer.display(),
+            layer.join(&packages).display()
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&answer.stdout),
+            expected,
+            "{answer:?}"
+        );
+    }
+}

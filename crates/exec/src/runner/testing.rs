@@ -126,7 +126,7 @@ impl Server {
 
     /// Waits for the last report.
     pub(crate) async fn end(&self) -> StateReport {
-        self.until("the last report", |heard| heard.last()).await
+        self.until("the last report", Heard::last).await
     }
 
     pub(crate) async fn until<T>(&self, what: &str, found: impl Fn(&Heard) -> Option<T>) -> T {

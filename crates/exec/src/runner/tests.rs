@@ -1,21 +1,22 @@
 //! The runner as a process, against a server in the test.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use lazuli_core::executor::{Executor, Handle, LaunchRequest, RunnerLife};
 use lazuli_spec::runner::{InputMode, PlanInput, PlanOutput, RunnerPlan, RunnerState};
 
-use super::testing::{Heard, Server, TOKEN, plan_of, runner_program, runs};
 use crate::environments::testing::plant;
 use crate::local::{LocalConfig, LocalExecutor};
+use crate::runner::testing::{Heard, Server, TOKEN, plan_of, runner_program};
+
+mod endings;
 
 /// Not a test: what the test binary does when it is started as a runner.
 #[test]
 fn as_a_runner() {
     if let Some(launch) = std::env::var_os("LAZULI_TEST_LAUNCH") {
-        let code = super::main(launch.as_ref());
+        let code = crate::runner::main(launch.as_ref());
         std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
     }
 }
@@ -236,53 +237,6 @@ async fn what_cannot_be_prepared_fails_with_words() {
 }
 
 #[tokio::test]
-async fn a_timeout_ends_the_whole_tree() {
-    let bench = Bench::new().await;
-    let mut plan = plan_of("echo begun; (setsid sleep 7101 &) ; sleep 7102");
-    plan.timeout_seconds = Some(1);
-    bench.launch(plan).await;
-    let end = bench.server.end().await;
-    assert!(
-        message(&end).starts_with("timeout: the command ran longer than its limit of 1 s"),
-        "{}",
-        message(&end)
-    );
-    assert!(!runs("sleep\x007101") && !runs("sleep\x007102"));
-}
-
-#[tokio::test]
-async fn cancel_ends_the_whole_tree_also_what_left_the_session() {
-    let bench = Bench::new().await;
-    bench.launch(plan_of("(setsid sleep 7201 &) ; trap 'echo bye; exit 9' TERM; echo ready; while true; do sleep 0.05; done")).await;
-    bench
-        .server
-        .until("output", |heard| {
-            heard.log().contains("ready").then_some(())
-        })
-        .await;
-    bench.server.heard.cancel.store(true, Ordering::SeqCst);
-    let end = bench.server.end().await;
-    assert_eq!((end.state, end.exit_code), (RunnerState::Canceled, Some(9)));
-    assert!(bench.server.heard.log().ends_with("bye\n"));
-    assert!(!runs("sleep\x007201"));
-}
-
-#[tokio::test]
-async fn the_executors_cancel_reaches_the_job_too() {
-    let bench = Bench::new().await;
-    let handle = bench.launch(plan_of("echo ready; sleep 7301")).await;
-    bench
-        .server
-        .until("output", |heard| {
-            heard.log().contains("ready").then_some(())
-        })
-        .await;
-    bench.executor.cancel("job1", &handle).await.unwrap();
-    assert_eq!(bench.server.end().await.state, RunnerState::Canceled);
-    assert!(!runs("sleep\x007301"));
-}
-
-#[tokio::test]
 async fn a_server_that_goes_away_and_comes_back_misses_nothing() {
     let Bench {
         home,
@@ -316,37 +270,12 @@ async fn a_server_that_goes_away_and_comes_back_misses_nothing() {
     assert!(heard.last().is_none());
     let server = Server::start(heard, Some(address)).await;
     assert_eq!(server.end().await.state, RunnerState::Completed);
-    let expected: String = (1..=8).map(|i| format!("line {i}\n")).collect();
-    assert_eq!(server.heard.log(), expected);
+    let expected: Vec<String> = (1..=8).map(|i| format!("line {i}")).collect();
+    assert_eq!(server.heard.log().lines().collect::<Vec<_>>(), expected);
     assert_eq!(
         server.heard.artifacts.lock().unwrap()["outputs/o.txt"],
         b"o\n"
     );
-}
-
-#[tokio::test]
-async fn a_killed_runner_takes_its_job_along_and_says_so() {
-    let bench = Bench::new().await;
-    let handle = bench
-        .launch(plan_of("(setsid sleep 7401 &) ; echo ready; sleep 7402"))
-        .await;
-    bench
-        .server
-        .until("output", |heard| {
-            heard.log().contains("ready").then_some(())
-        })
-        .await;
-    let pid: i32 = handle.0.split(':').next().unwrap().parse().unwrap();
-    super::processes::signal(pid, rustix::process::Signal::KILL);
-    let life = bench.gone(&handle).await;
-    let RunnerLife::Lost(why) = life else {
-        panic!("{life:?}")
-    };
-    assert!(
-        why.contains("killed by signal 9") || why.contains("is gone"),
-        "{why}"
-    );
-    assert!(!runs("sleep\x007401") && !runs("sleep\x007402"), "{why}");
 }
 
 #[tokio::test]
