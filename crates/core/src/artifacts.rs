@@ -5,13 +5,15 @@
 
 use bytes::Bytes;
 use futures::Stream;
-use lazuli_blob::{BlobKey, BlobRead, ByteRange, PutResult};
+use lazuli_blob::BlobKey;
 use lazuli_spec::experiments::ExperimentId;
 use lazuli_spec::{Action, ErrorCode};
 use lazuli_store::{experiments, runs};
 
 use crate::runs::{Writer, run_not_found};
 use crate::{Access, Caller, Core, Error, Result};
+
+pub use lazuli_blob::{BlobRead, ByteRange, PutResult};
 
 /// A file or a folder among artifacts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,9 @@ use lazuli_spec::invalid::Invalid;
 use lazuli_spec::runs::KeyValue;
 use lazuli_spec::{Action, ErrorCode, Page, Timestamp};
 use lazuli_store::Tx;
-use lazuli_store::experiments::{self, ExperimentRow, ExperimentSearch, NewExperiment};
+use lazuli_store::experiments::{self, ExperimentRow, ExperimentSearch};
+
+pub use lazuli_store::experiments::NewExperiment;
 
 use crate::tracking_pages::{read_place, write_place};
 use crate::{Caller, Core, Error, Result};

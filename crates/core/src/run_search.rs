@@ -4,13 +4,15 @@ use lazuli_spec::experiments::ExperimentId;
 use lazuli_spec::filters::vocabularies;
 use lazuli_spec::runs::Run;
 use lazuli_spec::{Action, Page};
-use lazuli_store::datasets::{self, DatasetSummary};
+use lazuli_store::datasets;
 use lazuli_store::run_search::{Place, RunSearch};
 use lazuli_store::{Value, experiments, run_search, runs};
 
 use crate::experiments::SearchRequest;
 use crate::tracking_pages::{read_place, write_place};
 use crate::{Caller, Core, Result};
+
+pub use lazuli_store::datasets::DatasetSummary;
 
 impl Core {
     /// A page of the runs of some experiments that fulfil a filter. Experiments that do not exist have none.

@@ -13,12 +13,25 @@ use crate::rest;
 #[derive(Debug)]
 pub struct MlflowError(Error);
 
+impl MlflowError {
+    /// What it says.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
 /// What a handler of this dialect returns.
 pub type MlflowResult<T> = Result<T, MlflowError>;
 
 impl From<Error> for MlflowError {
     fn from(error: Error) -> Self {
         Self(error)
+    }
+}
+
+impl From<lazuli_spec::invalid::Invalid> for MlflowError {
+    fn from(invalid: lazuli_spec::invalid::Invalid) -> Self {
+        Self(invalid.into())
     }
 }
 

@@ -1,8 +1,80 @@
 //! MLflow's dialect, at the server's root and under `/ajax-api`: one file a noun.
+//!
+//! Handlers read a [`json::Message`], call one core method, and answer in the shapes of `views.rs`. Which workspace a request
+//! is about stands in the header `X-MLFLOW-WORKSPACE`; without it, it is the default one.
 
+pub mod artifacts;
 pub mod errors;
+pub mod experiments;
+pub mod json;
+pub mod metrics;
+pub mod runs;
+pub mod server_info;
+pub mod views;
 
-use crate::routing::Routes;
+use axum::extract::FromRequestParts;
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::http::request::Parts;
+use lazuli_core::{Caller, Error};
+
+use crate::AppState;
+use crate::auth::RequestWorkspace;
+use crate::routing::{Dialect, Permission, Routes};
 
 /// All of MLflow's routes.
-pub(crate) fn add_routes(_routes: &mut Routes) {}
+pub(crate) fn add_routes(routes: &mut Routes) {
+    server_info::add_routes(routes);
+    experiments::add_routes(routes);
+    runs::add_routes(routes);
+    metrics::add_routes(routes);
+    artifacts::add_routes(routes);
+}
+
+/// Adds a route twice, as MLflow's server does: under `/api` for clients and under `/ajax-api` for browsers.
+pub(crate) fn on_both<H, T>(routes: &mut Routes, method: Method, path: &str, permission: Permission, handler: H)
+where
+    H: Handler<T, AppState>,
+    T: 'static,
+{
+    for root in ["/api", "/ajax-api"] {
+        let path = format!("{root}/{path}");
+        routes.raw(Dialect::Mlflow, method.clone(), &path, permission, handler.clone());
+    }
+}
+
+/// The same, for a list of routes.
+pub(crate) struct Paths<'a>(pub(crate) &'a mut Routes);
+
+impl Paths<'_> {
+    pub(crate) fn add<H, T>(&mut self, method: Method, path: &str, permission: Permission, handler: H)
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        on_both(self.0, method, path, permission, handler);
+    }
+}
+
+/// Who asks, and about which workspace.
+#[derive(Clone, Debug)]
+pub struct MlflowCaller {
+    /// The authenticated caller.
+    pub caller: Caller,
+    /// The workspace's name.
+    pub workspace: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MlflowCaller {
+    type Rejection = errors::MlflowError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let extensions = &parts.extensions;
+        match (extensions.get::<Caller>(), extensions.get::<RequestWorkspace>()) {
+            (Some(caller), Some(RequestWorkspace(workspace))) => {
+                Ok(Self { caller: caller.clone(), workspace: workspace.clone() })
+            }
+            _ => Err(Error::internal("a public route asked for its caller").into()),
+        }
+    }
+}

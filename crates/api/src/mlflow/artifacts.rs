@@ -1,0 +1,310 @@
+//! Artifacts: `mlflow/artifacts/list`, the proxy `mlflow-artifacts/artifacts/*`, and the UI's own paths. Bytes are
+//! streamed both ways; nothing of a file is held but a few pieces.
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use lazuli_core::artifacts::{ArtifactEntry, BlobRead, ByteRange};
+use lazuli_spec::Action;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::errors::MlflowResult;
+use super::experiments::Empty;
+use super::json::{Message, invalid};
+use super::{MlflowCaller, Paths};
+use crate::AppState;
+use crate::routing::{Dialect, Permission, Routes};
+
+pub(crate) fn add_routes(routes: &mut Routes) {
+    let read = Permission::Workspace(Action::RunsRead);
+    let write = Permission::Workspace(Action::RunsWrite);
+    routes.raw(
+        Dialect::Mlflow,
+        Method::GET,
+        "/get-artifact",
+        read,
+        get_by_run,
+    );
+    let mut paths = Paths(routes);
+    paths.add(Method::GET, "2.0/mlflow/artifacts/list", read, list_of_run);
+    paths.add(
+        Method::POST,
+        "2.0/mlflow/upload-artifact",
+        write,
+        upload_by_run,
+    );
+    paths.add(Method::GET, "2.0/mlflow-artifacts/artifacts", read, list);
+    paths.add(
+        Method::GET,
+        "2.0/mlflow-artifacts/artifacts/{*path}",
+        read,
+        download,
+    );
+    paths.add(
+        Method::PUT,
+        "2.0/mlflow-artifacts/artifacts/{*path}",
+        write,
+        upload,
+    );
+    paths.add(
+        Method::DELETE,
+        "2.0/mlflow-artifacts/artifacts/{*path}",
+        write,
+        remove,
+    );
+}
+
+async fn list_of_run(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let path = message.text("path")?;
+    let run_id = message.run_id()?;
+    let (root, entries) = state
+        .core
+        .list_run_artifacts(&who.caller, &who.workspace, run_id, path)
+        .await?;
+    let mut answer = json!({ "root_uri": root });
+    if let (false, Some(fields)) = (entries.is_empty(), answer.as_object_mut()) {
+        fields.insert("files".to_owned(), shown(&entries));
+    }
+    Ok(Json(answer).into_response())
+}
+
+async fn list(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let path = message.text_or_empty("path")?;
+    let entries = state
+        .core
+        .list_artifact_folder(&who.caller, &who.workspace, path)
+        .await?;
+    let answer = if entries.is_empty() {
+        json!({})
+    } else {
+        json!({ "files": shown(&entries) })
+    };
+    Ok(Json(answer).into_response())
+}
+
+fn shown(entries: &[ArtifactEntry]) -> Value {
+    let one = |entry: &ArtifactEntry| match entry.size {
+        Some(size) => json!({ "path": entry.path, "is_dir": false, "file_size": size }),
+        None => json!({ "path": entry.path, "is_dir": true }),
+    };
+    entries.iter().map(one).collect()
+}
+
+async fn upload(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    Path(path): Path<String>,
+    request: Request,
+) -> MlflowResult<StatusCode> {
+    if path.ends_with('/') {
+        return Err(invalid(
+            "Artifact path must include a filename (cannot end with '/').",
+        ));
+    }
+    let bytes = request.into_body().into_data_stream();
+    state
+        .core
+        .put_artifact(&who.caller, &who.workspace, &path, bytes)
+        .await?;
+    Ok(StatusCode::OK)
+}
+
+async fn remove(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    Path(path): Path<String>,
+) -> MlflowResult<Json<Empty>> {
+    state
+        .core
+        .delete_artifact(&who.caller, &who.workspace, &path)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn download(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> MlflowResult<Response> {
+    let range = headers
+        .get(RANGE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(byte_range);
+    let read = state
+        .core
+        .get_artifact(&who.caller, &who.workspace, &path, range)
+        .await?;
+    Ok(sent(&path, read, range.is_some()))
+}
+
+async fn get_by_run(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let (run_id, path) = (message.run_id()?, message.required("path")?);
+    let path = state
+        .core
+        .run_artifact_path(&who.caller, &who.workspace, run_id, path)
+        .await?;
+    let read = state
+        .core
+        .get_artifact(&who.caller, &who.workspace, &path, None)
+        .await?;
+    Ok(sent(&path, read, false))
+}
+
+/// The UI's upload: the run and the path stand in the query, the bytes are the body.
+async fn upload_by_run(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    request: Request,
+) -> MlflowResult<Json<Empty>> {
+    let query = Message::from_query(request.uri().query().unwrap_or_default());
+    let run_id = query.text_or_empty("run_uuid")?;
+    let path = query.text_or_empty("path")?;
+    for (name, value) in [("run_uuid", run_id), ("path", path)] {
+        if value.is_empty() {
+            return Err(invalid(format!("Request must specify {name}.")));
+        }
+    }
+    let path = state
+        .core
+        .run_artifact_path(&who.caller, &who.workspace, run_id, path)
+        .await?;
+    let bytes = request.into_body().into_data_stream();
+    state
+        .core
+        .put_artifact(&who.caller, &who.workspace, &path, bytes)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+/// One range of `Range: bytes=…`; anything else is answered with the whole file.
+fn byte_range(header: &str) -> Option<ByteRange> {
+    let (start, end) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
+    match (start.trim(), end.trim()) {
+        ("", count) => count.parse().ok().map(ByteRange::Last),
+        (start, "") => start.parse().ok().map(ByteRange::From),
+        (start, end) => {
+            let (start, end): (u64, u64) = (start.parse().ok()?, end.parse().ok()?);
+            (start <= end).then_some(ByteRange::Between(start, end.saturating_add(1)))
+        }
+    }
+}
+
+/// A file on its way out. It is named as an attachment and may not be taken for a page of this site.
+fn sent(path: &str, read: BlobRead, partial: bool) -> Response {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let mut headers = HeaderMap::new();
+    let mut set = |header: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(header, value);
+        }
+    };
+    set(CONTENT_TYPE, content_type(name));
+    set(CONTENT_DISPOSITION, &disposition(name));
+    set(
+        CONTENT_LENGTH,
+        &(read.range.end - read.range.start).to_string(),
+    );
+    set(HeaderName::from_static("x-content-type-options"), "nosniff");
+    set(ACCEPT_RANGES, "bytes");
+    if let Some(etag) = &read.meta.etag {
+        set(ETAG, &format!("\"{}\"", etag.trim_matches('"')));
+    }
+    let status = if partial {
+        let (start, end, size) = (read.range.start, read.range.end, read.meta.size);
+        set(
+            CONTENT_RANGE,
+            &format!("bytes {start}-{}/{size}", end.saturating_sub(1)),
+        );
+        StatusCode::PARTIAL_CONTENT
+    } else {
+        StatusCode::OK
+    };
+    (status, headers, Body::from_stream(read.stream)).into_response()
+}
+
+fn disposition(name: &str) -> String {
+    const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
+    let plain: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if plain == name {
+        format!("attachment; filename=\"{plain}\"")
+    } else {
+        format!(
+            "attachment; filename=\"{plain}\"; filename*=UTF-8''{}",
+            utf8_percent_encode(name, KEEP)
+        )
+    }
+}
+
+/// The type by the name's ending. Whatever a browser would run is shown as plain text.
+fn content_type(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map_or(name, |(_, ending)| ending);
+    match ending.to_ascii_lowercase().as_str() {
+        "txt" | "log" | "err" | "cfg" | "conf" | "cnf" | "cf" | "ini" | "properties" | "prop"
+        | "hocon" | "toml" | "yaml" | "yml" | "xml" | "json" | "js" | "py" | "py3" | "csv"
+        | "tsv" | "md" | "rst" | "ipynb" | "mlmodel" | "mlproject" => "text/plain",
+        "html" | "htm" => "text/html",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "svg" => "image/svg+xml",
+        "pdf" => "application/pdf",
+        "mp4" => "video/mp4",
+        "wav" => "audio/x-wav",
+        "zip" => "application/zip",
+        "gz" => "application/gzip",
+        "parquet" => "application/vnd.apache.parquet",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_and_names() {
+        assert_eq!(byte_range("bytes=0-99"), Some(ByteRange::Between(0, 100)));
+        assert_eq!(byte_range("bytes=5-"), Some(ByteRange::From(5)));
+        assert_eq!(byte_range("bytes=-7"), Some(ByteRange::Last(7)));
+        for odd in ["bytes=9-1", "items=0-1", "bytes=a-b", "bytes=0-1,3-4", ""] {
+            assert_eq!(byte_range(odd), None, "{odd}");
+        }
+        assert_eq!(disposition("a.csv"), "attachment; filename=\"a.csv\"");
+        assert_eq!(
+            disposition("é\".csv"),
+            "attachment; filename=\"__.csv\"; filename*=UTF-8''%C3%A9%22.csv"
+        );
+        assert_eq!(
+            (content_type("MLmodel"), content_type("x.pkl")),
+            ("text/plain", "application/octet-stream")
+        );
+    }
+}

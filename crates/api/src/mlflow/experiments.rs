@@ -1,0 +1,322 @@
+//! `mlflow/experiments/*`.
+
+use axum::extract::State;
+use axum::http::Method;
+use axum::response::{IntoResponse, Json, Response};
+use lazuli_core::experiments::{NewExperiment, SearchRequest};
+use lazuli_spec::Action;
+use lazuli_spec::experiments::{ExperimentId, Lifecycle, View};
+use lazuli_spec::limits;
+use lazuli_spec::runs::KeyValue;
+use serde_json::json;
+
+use super::errors::MlflowResult;
+use super::json::{Message, invalid};
+use super::views::ExperimentView;
+use super::{MlflowCaller, Paths};
+use crate::AppState;
+use crate::routing::{Permission, Routes};
+
+pub(crate) fn add_routes(routes: &mut Routes) {
+    let read = Permission::Workspace(Action::ExperimentsRead);
+    let write = Permission::Workspace(Action::ExperimentsWrite);
+    let delete = Permission::Workspace(Action::ExperimentsDelete);
+    let mut paths = Paths(routes);
+    paths.add(Method::POST, "2.0/mlflow/experiments/create", write, create);
+    paths.add(Method::GET, "2.0/mlflow/experiments/get", read, get);
+    paths.add(
+        Method::GET,
+        "2.0/mlflow/experiments/get-by-name",
+        read,
+        get_by_name,
+    );
+    paths.add(Method::POST, "2.0/mlflow/experiments/search", read, search);
+    paths.add(Method::GET, "2.0/mlflow/experiments/search", read, search);
+    paths.add(
+        Method::POST,
+        "2.0/mlflow/experiments/delete",
+        delete,
+        remove,
+    );
+    paths.add(
+        Method::POST,
+        "2.0/mlflow/experiments/restore",
+        delete,
+        restore,
+    );
+    paths.add(Method::POST, "2.0/mlflow/experiments/update", write, update);
+    paths.add(
+        Method::POST,
+        "2.0/mlflow/experiments/set-experiment-tag",
+        write,
+        set_tag,
+    );
+    paths.add(
+        Method::POST,
+        "2.0/mlflow/experiments/delete-experiment-tag",
+        write,
+        delete_tag,
+    );
+    let runs = Permission::Workspace(Action::RunsRead);
+    paths.add(
+        Method::POST,
+        "2.0/mlflow/experiments/search-datasets",
+        runs,
+        search_datasets,
+    );
+}
+
+pub(super) fn id(message: &Message) -> MlflowResult<ExperimentId> {
+    Ok(ExperimentId::parse(message.required("experiment_id")?)?)
+}
+
+async fn create(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let location = message
+        .text("artifact_location")?
+        .filter(|text| !text.is_empty());
+    let new = NewExperiment {
+        name: message.required("name")?.to_owned(),
+        artifact_location: location.map(checked_location).transpose()?,
+        tags: message.pairs("tags")?,
+    };
+    let id = state
+        .core
+        .create_experiment(&who.caller, &who.workspace, new)
+        .await?;
+    Ok(Json(json!({ "experiment_id": id.to_string() })).into_response())
+}
+
+/// A place that this server may hand to clients: a URI of another storage, never a path on the server's own disk.
+fn checked_location(location: &str) -> MlflowResult<String> {
+    let scheme = location
+        .split_once(':')
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let climbs = percent_encoding::percent_decode_str(location)
+        .decode_utf8_lossy()
+        .split(['/', '\\'])
+        .any(|part| part == "..");
+    if location.contains(['?', '#']) || climbs {
+        return Err(invalid(format!(
+            "Invalid value \"{location}\" for parameter 'artifact_location' supplied: it may not contain '..', a query or a fragment."
+        )));
+    }
+    match scheme.as_deref() {
+        Some("file") | None => Err(invalid(format!(
+            "Invalid value \"{location}\" for parameter 'artifact_location' supplied: a place on the server's own disk cannot be given; leave it out to store artifacts on this server, or use a URI such as s3://bucket/path."
+        ))),
+        Some(_) => Ok(location.to_owned()),
+    }
+}
+
+async fn get(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let found = state
+        .core
+        .get_experiment(&who.caller, &who.workspace, id(&message)?)
+        .await?;
+    Ok(Json(json!({ "experiment": ExperimentView::from(&found) })).into_response())
+}
+
+async fn get_by_name(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let name = message.required("experiment_name")?;
+    let found = state
+        .core
+        .get_experiment_by_name(&who.caller, &who.workspace, name)
+        .await?;
+    Ok(Json(json!({ "experiment": ExperimentView::from(&found) })).into_response())
+}
+
+async fn remove(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let id = id(&message)?;
+    state
+        .core
+        .set_experiment_lifecycle(&who.caller, &who.workspace, id, Lifecycle::Deleted)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn restore(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let id = id(&message)?;
+    state
+        .core
+        .set_experiment_lifecycle(&who.caller, &who.workspace, id, Lifecycle::Active)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn update(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let (id, name) = (id(&message)?, message.required("new_name")?);
+    state
+        .core
+        .rename_experiment(&who.caller, &who.workspace, id, name)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn set_tag(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let tag = KeyValue::new(message.required("key")?, message.text_or_empty("value")?);
+    state
+        .core
+        .set_experiment_tag(&who.caller, &who.workspace, id(&message)?, tag)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn delete_tag(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let (id, key) = (id(&message)?, message.required("key")?);
+    state
+        .core
+        .delete_experiment_tag(&who.caller, &who.workspace, id, key)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+/// An answer without fields.
+#[derive(Debug, serde::Serialize)]
+pub struct Empty {}
+
+async fn search(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let asked = message.int("max_results")?.unwrap_or(0);
+    let request = search_request(&message, "view_type", limits::page_size(asked)?)?;
+    let page = state
+        .core
+        .search_experiments(&who.caller, &who.workspace, request)
+        .await?;
+    let experiments: Vec<_> = page.items.iter().map(ExperimentView::from).collect();
+    Ok(page_of(
+        "experiments",
+        &experiments,
+        page.next_page_token.as_deref(),
+    ))
+}
+
+/// A page in the protocol's shape: an empty list is left out.
+pub(super) fn page_of<T: serde::Serialize>(
+    name: &str,
+    items: &[T],
+    token: Option<&str>,
+) -> Response {
+    use std::collections::BTreeMap;
+    #[derive(serde::Serialize)]
+    struct Page<'a, T> {
+        #[serde(flatten, skip_serializing_if = "BTreeMap::is_empty")]
+        items: BTreeMap<&'a str, &'a [T]>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_page_token: Option<&'a str>,
+    }
+    let items = if items.is_empty() {
+        BTreeMap::new()
+    } else {
+        BTreeMap::from([(name, items)])
+    };
+    Json(Page {
+        items,
+        next_page_token: token,
+    })
+    .into_response()
+}
+
+/// The fields that all searches share.
+pub(super) fn search_request(
+    message: &Message,
+    view: &str,
+    limit: u32,
+) -> MlflowResult<SearchRequest> {
+    let view = match message.get(view) {
+        None => View::Active,
+        Some(value) => {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            View::parse(&text).ok_or_else(|| {
+                invalid(format!(
+                    "Invalid value {value} for parameter '{view}' supplied."
+                ))
+            })?
+        }
+    };
+    Ok(SearchRequest {
+        view,
+        filter: message.text_or_empty("filter")?.to_owned(),
+        order_by: message.query_texts("order_by")?,
+        limit,
+        page_token: message
+            .text("page_token")?
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned),
+    })
+}
+
+async fn search_datasets(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    const MOST: usize = 20;
+    let ids = message.texts("experiment_ids")?;
+    if ids.is_empty() {
+        return Err(invalid(
+            "SearchDatasets request must specify at least one experiment_id.",
+        ));
+    }
+    if ids.len() > MOST {
+        let count = ids.len();
+        return Err(invalid(format!(
+            "SearchDatasets request cannot specify more than {MOST} experiment_ids. Received {count} experiment_ids."
+        )));
+    }
+    let ids = ids
+        .iter()
+        .map(|id| ExperimentId::parse(id))
+        .collect::<Result<_, _>>()?;
+    let found = state
+        .core
+        .search_datasets(&who.caller, &who.workspace, ids)
+        .await?;
+    let summaries: Vec<_> = found
+        .iter()
+        .map(|(id, summary)| {
+            let mut shown = json!({ "experiment_id": id.to_string(), "name": summary.name, "digest": summary.digest });
+            if let (Some(context), Some(fields)) = (&summary.context, shown.as_object_mut()) {
+                fields.insert("context".to_owned(), json!(context));
+            }
+            shown
+        })
+        .collect();
+    Ok(page_of("dataset_summaries", &summaries, None))
+}

@@ -1,0 +1,271 @@
+//! `mlflow/runs/*`, except what streams in (see `metrics.rs`).
+
+use axum::extract::State;
+use axum::http::Method;
+use axum::response::{IntoResponse, Json, Response};
+use lazuli_core::runs::{CreateRun, RunUpdate};
+use lazuli_spec::experiments::{ExperimentId, Lifecycle};
+use lazuli_spec::limits;
+use lazuli_spec::runs::{Dataset, DatasetInput, ModelOutput, RunStatus};
+use lazuli_spec::{Action, Timestamp};
+use serde_json::{Value, json};
+
+use super::errors::MlflowResult;
+use super::experiments::{Empty, page_of, search_request};
+use super::json::{Message, invalid, missing};
+use super::views::{RunInfoView, RunView};
+use super::{MlflowCaller, Paths};
+use crate::AppState;
+use crate::routing::{Permission, Routes};
+
+pub(crate) fn add_routes(routes: &mut Routes) {
+    let read = Permission::Workspace(Action::RunsRead);
+    let write = Permission::Workspace(Action::RunsWrite);
+    let delete = Permission::Workspace(Action::RunsDelete);
+    let mut paths = Paths(routes);
+    paths.add(Method::POST, "2.0/mlflow/runs/create", write, create);
+    paths.add(Method::GET, "2.0/mlflow/runs/get", read, get);
+    paths.add(Method::POST, "2.0/mlflow/runs/update", write, update);
+    paths.add(Method::POST, "2.0/mlflow/runs/delete", delete, remove);
+    paths.add(Method::POST, "2.0/mlflow/runs/restore", delete, restore);
+    paths.add(Method::POST, "2.0/mlflow/runs/search", read, search);
+    paths.add(
+        Method::POST,
+        "2.0/mlflow/runs/log-inputs",
+        write,
+        log_inputs,
+    );
+    paths.add(Method::POST, "2.0/mlflow/runs/outputs", write, log_outputs);
+    paths.add(Method::POST, "2.0/mlflow/runs/log-model", write, log_model);
+}
+
+async fn create(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let asked = CreateRun {
+        name: message.text("run_name")?.map(str::to_owned),
+        experiment_id: message
+            .text("experiment_id")?
+            .map(ExperimentId::parse)
+            .transpose()?,
+        user_id: message.text_or_empty("user_id")?.to_owned(),
+        start_time: message.int("start_time")?.map(Timestamp::from_millis),
+        tags: message.pairs("tags")?,
+    };
+    let run = state
+        .core
+        .create_run(&who.caller, &who.workspace, asked)
+        .await?;
+    Ok(Json(json!({ "run": RunView::from(&run) })).into_response())
+}
+
+async fn get(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let run = state
+        .core
+        .get_run(&who.caller, &who.workspace, message.run_id()?)
+        .await?;
+    Ok(Json(json!({ "run": RunView::from(&run) })).into_response())
+}
+
+async fn update(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let update = RunUpdate {
+        status: message.get("status").map(status).transpose()?,
+        end_time: message.int("end_time")?.map(Timestamp::from_millis),
+        name: message.text("run_name")?.map(str::to_owned),
+    };
+    let info = state
+        .core
+        .update_run(&who.caller, &who.workspace, message.run_id()?, update)
+        .await?;
+    Ok(Json(json!({ "run_info": RunInfoView::from(&info) })).into_response())
+}
+
+fn status(value: &Value) -> MlflowResult<RunStatus> {
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    RunStatus::parse(&text).ok_or_else(|| {
+        invalid(format!(
+            "Invalid value {value} for parameter 'status' supplied: it is one of RUNNING, SCHEDULED, FINISHED, FAILED, KILLED."
+        ))
+    })
+}
+
+async fn remove(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let run_id = message.run_id()?;
+    state
+        .core
+        .set_run_lifecycle(&who.caller, &who.workspace, run_id, Lifecycle::Deleted)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn restore(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let run_id = message.run_id()?;
+    state
+        .core
+        .set_run_lifecycle(&who.caller, &who.workspace, run_id, Lifecycle::Active)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn search(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Response> {
+    let limit = limits::page_size(message.int("max_results")?.unwrap_or(1_000))?;
+    let ids = message.texts("experiment_ids")?;
+    let ids = ids
+        .iter()
+        .map(|id| ExperimentId::parse(id))
+        .collect::<Result<_, _>>()?;
+    let request = search_request(&message, "run_view_type", limit)?;
+    let page = state
+        .core
+        .search_runs(&who.caller, &who.workspace, ids, request)
+        .await?;
+    let runs: Vec<_> = page.items.iter().map(RunView::from).collect();
+    Ok(page_of("runs", &runs, page.next_page_token.as_deref()))
+}
+
+async fn log_inputs(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let run_id = message.required("run_id")?;
+    let datasets = message.messages("datasets")?;
+    let datasets = datasets
+        .iter()
+        .map(dataset_input)
+        .collect::<MlflowResult<_>>()?;
+    let models = model_ids(&message)?
+        .into_iter()
+        .map(|(model, _)| model)
+        .collect();
+    state
+        .core
+        .log_inputs(&who.caller, &who.workspace, run_id, datasets, models)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+fn dataset_input(message: &Message) -> MlflowResult<DatasetInput> {
+    let dataset = message
+        .message("dataset")?
+        .ok_or_else(|| invalid("Dataset cannot be None"))?;
+    let optional = |name| {
+        Ok::<_, super::errors::MlflowError>(
+            dataset
+                .text(name)?
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned),
+        )
+    };
+    Ok(DatasetInput {
+        dataset: Dataset {
+            name: dataset.text_or_empty("name")?.to_owned(),
+            digest: dataset.text_or_empty("digest")?.to_owned(),
+            source_type: dataset.text_or_empty("source_type")?.to_owned(),
+            source: dataset.text_or_empty("source")?.to_owned(),
+            schema: optional("schema")?,
+            profile: optional("profile")?,
+        },
+        tags: message.pairs("tags")?,
+    })
+}
+
+/// The ids and steps of a list of models.
+fn model_ids(message: &Message) -> MlflowResult<Vec<(String, i64)>> {
+    let models = message.messages("models")?;
+    let one = |model: &Message| {
+        Ok((
+            model.required("model_id")?.to_owned(),
+            model.int("step")?.unwrap_or(0),
+        ))
+    };
+    models.iter().map(one).collect()
+}
+
+async fn log_outputs(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let run_id = message.required("run_id")?;
+    if message.get("models").is_none() {
+        return Err(missing("models"));
+    }
+    let models = model_ids(&message)?;
+    let models = models
+        .into_iter()
+        .map(|(model_id, step)| ModelOutput { model_id, step })
+        .collect();
+    state
+        .core
+        .log_outputs(&who.caller, &who.workspace, run_id, models)
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+async fn log_model(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    message: Message,
+) -> MlflowResult<Json<Empty>> {
+    let (run_id, text) = (message.required("run_id")?, message.required("model_json")?);
+    let malformed = || {
+        invalid(format!(
+            "Malformed model info. \n {text} \n is not a valid JSON."
+        ))
+    };
+    let model: Value = serde_json::from_str(text).map_err(|_| malformed())?;
+    let fields = model.as_object().ok_or_else(malformed)?;
+    let mandatory = ["artifact_path", "flavors", "utc_time_created", "run_id"];
+    let absent: Vec<String> = mandatory
+        .iter()
+        .filter(|name| !fields.contains_key(**name))
+        .map(|name| format!("'{name}'"))
+        .collect();
+    if !absent.is_empty() {
+        return Err(invalid(format!(
+            "Model json is missing mandatory fields: {{{}}}",
+            absent.join(", ")
+        )));
+    }
+    state
+        .core
+        .record_logged_model(&who.caller, &who.workspace, run_id, history_entry(fields))
+        .await?;
+    Ok(Json(Empty {}))
+}
+
+/// What a run's history keeps of a model: not the parts that may be large or private.
+fn history_entry(fields: &serde_json::Map<String, Value>) -> Value {
+    let mut entry = fields.clone();
+    if let Some(Value::Object(flavors)) = entry.get_mut("flavors") {
+        for flavor in flavors.values_mut().filter_map(Value::as_object_mut) {
+            flavor.remove("config");
+        }
+    }
+    Value::Object(entry)
+}
