@@ -1,14 +1,16 @@
 //! Logged models: what `log_model` makes in a run, searched and finished like runs. Part of the MLflow dialect.
 
+use lazuli_blob::BlobKey;
 use lazuli_spec::experiments::{ExperimentId, Lifecycle};
 use lazuli_spec::filters::{parse_filter, vocabularies};
 use lazuli_spec::logged_models::{self as rules, LoggedModel, LoggedModelStatus};
 use lazuli_spec::runs::KeyValue;
 use lazuli_spec::{Action, ErrorCode, Page, limits, run_names};
-use lazuli_store::logged_model_search::{self, Attribute, Dataset, Order, OrderKey, Search};
+pub use lazuli_store::logged_model_search::Dataset;
+use lazuli_store::logged_model_search::{self, Attribute, Order, OrderKey, Search};
 use lazuli_store::{Tx, experiments, logged_models};
 
-use crate::models::{key_from_token, refused, token_of};
+use crate::models::{key_from_token, proxied_path, refused, token_of};
 use crate::{Caller, Core, Error, Result};
 
 /// A logged model to be made.
@@ -56,9 +58,23 @@ pub struct LoggedModelSearch {
     pub page_token: Option<String>,
 }
 
+/// A file, or a folder, of a logged model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Relative to the model's files.
+    pub path: String,
+    /// A file's size; none for a folder.
+    pub size: Option<u64>,
+}
+
 impl Core {
     /// Makes a logged model; its files follow.
-    pub async fn create_logged_model(&self, caller: &Caller, workspace: &str, new: NewLoggedModel) -> Result<LoggedModel> {
+    pub async fn create_logged_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        new: NewLoggedModel,
+    ) -> Result<LoggedModel> {
         if let Some(name) = &new.name {
             rules::name(name).map_err(refused)?;
         }
@@ -67,7 +83,9 @@ impl Core {
         }
         let access = self.access(caller, workspace, Action::RunsWrite).await?;
         let model_id = format!("m-{}", self.ids().uuid_hex());
-        let name = new.name.unwrap_or_else(|| run_names::random_run_name(self.ids()));
+        let name = new
+            .name
+            .unwrap_or_else(|| run_names::random_run_name(self.ids()));
         let (id, now) = (access.workspace_id().to_owned(), self.now());
         access
             .log(move |tx| {
@@ -102,7 +120,13 @@ impl Core {
     }
 
     /// One logged model.
-    pub async fn get_logged_model(&self, caller: &Caller, workspace: &str, model_id: &str, deleted_too: bool) -> Result<LoggedModel> {
+    pub async fn get_logged_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+        deleted_too: bool,
+    ) -> Result<LoggedModel> {
         let access = self.access(caller, workspace, Action::RunsRead).await?;
         let (id, model_id) = (access.workspace_id().to_owned(), model_id.to_owned());
         access
@@ -124,51 +148,101 @@ impl Core {
         model_id: &str,
         status: LoggedModelStatus,
     ) -> Result<LoggedModel> {
-        self.change_logged_model(caller, workspace, model_id, Action::RunsWrite, move |_, model| {
-            model.status = status;
-            Ok(())
-        })
+        self.change_logged_model(
+            caller,
+            workspace,
+            model_id,
+            Action::RunsWrite,
+            move |_, model| {
+                model.status = status;
+                Ok(())
+            },
+        )
         .await
     }
 
     /// Deletes a logged model; its files stay until they are collected.
-    pub async fn delete_logged_model(&self, caller: &Caller, workspace: &str, model_id: &str) -> Result<()> {
-        self.change_logged_model(caller, workspace, model_id, Action::RunsDelete, |_, model| {
-            model.lifecycle_stage = Lifecycle::Deleted;
-            Ok(())
-        })
+    pub async fn delete_logged_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+    ) -> Result<()> {
+        self.change_logged_model(
+            caller,
+            workspace,
+            model_id,
+            Action::RunsDelete,
+            |_, model| {
+                model.lifecycle_stage = Lifecycle::Deleted;
+                Ok(())
+            },
+        )
         .await
         .map(drop)
     }
 
     /// Sets tags.
-    pub async fn set_logged_model_tags(&self, caller: &Caller, workspace: &str, model_id: &str, tags: Vec<KeyValue>) -> Result<LoggedModel> {
+    pub async fn set_logged_model_tags(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+        tags: Vec<KeyValue>,
+    ) -> Result<LoggedModel> {
         let tags = last_of_each(tags);
-        self.change_logged_model(caller, workspace, model_id, Action::RunsWrite, move |tx, model| {
-            for tag in &tags {
-                logged_models::set_tag(tx, &model.model_id, tag)?;
-            }
-            Ok(())
-        })
+        self.change_logged_model(
+            caller,
+            workspace,
+            model_id,
+            Action::RunsWrite,
+            move |tx, model| {
+                for tag in &tags {
+                    logged_models::set_tag(tx, &model.model_id, tag)?;
+                }
+                Ok(())
+            },
+        )
         .await
     }
 
     /// Removes a tag.
-    pub async fn delete_logged_model_tag(&self, caller: &Caller, workspace: &str, model_id: &str, key: &str) -> Result<()> {
+    pub async fn delete_logged_model_tag(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+        key: &str,
+    ) -> Result<()> {
         let key = key.to_owned();
-        self.change_logged_model(caller, workspace, model_id, Action::RunsWrite, move |tx, model| {
-            if logged_models::delete_tag(tx, &model.model_id, &key)? {
-                return Ok(());
-            }
-            let message = format!("No tag with key '{key}' found for model with ID '{}'.", model.model_id);
-            Err(Error::new(ErrorCode::NotFound, message))
-        })
+        self.change_logged_model(
+            caller,
+            workspace,
+            model_id,
+            Action::RunsWrite,
+            move |tx, model| {
+                if logged_models::delete_tag(tx, &model.model_id, &key)? {
+                    return Ok(());
+                }
+                let message = format!(
+                    "No tag with key '{key}' found for model with ID '{}'.",
+                    model.model_id
+                );
+                Err(Error::new(ErrorCode::NotFound, message))
+            },
+        )
         .await
         .map(drop)
     }
 
     /// Adds parameters. The same value again is no error, another is.
-    pub async fn log_logged_model_params(&self, caller: &Caller, workspace: &str, model_id: &str, params: Vec<KeyValue>) -> Result<()> {
+    pub async fn log_logged_model_params(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+        params: Vec<KeyValue>,
+    ) -> Result<()> {
         for param in &params {
             check_param(param)?;
         }
@@ -193,22 +267,66 @@ impl Core {
     }
 
     /// Logged models of some experiments that fulfil a filter.
-    pub async fn search_logged_models(&self, caller: &Caller, workspace: &str, request: LoggedModelSearch) -> Result<Page<LoggedModel>> {
+    pub async fn search_logged_models(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        request: LoggedModelSearch,
+    ) -> Result<Page<LoggedModel>> {
         let access = self.access(caller, workspace, Action::RunsRead).await?;
         let limit = limits::page_size(request.max_results.into()).map_err(refused)?;
-        let fingerprint = format!("{:?}{:?}{:?}", request.experiment_ids, request.datasets, request.order_by);
-        let parts = ["logged-models", request.filter.as_str(), fingerprint.as_str()];
+        let fingerprint = format!(
+            "{:?}{:?}{:?}",
+            request.experiment_ids, request.datasets, request.order_by
+        );
+        let parts = [
+            "logged-models",
+            request.filter.as_str(),
+            fingerprint.as_str(),
+        ];
         let search = Search {
             experiments: request.experiment_ids.clone(),
             filter: parse_filter(&vocabularies::LOGGED_MODELS, &request.filter).map_err(refused)?,
             datasets: request.datasets.clone(),
             order: request.order_by.iter().map(order).collect::<Result<_>>()?,
-            after: request.page_token.as_deref().map(|token| key_from_token(&parts, token)).transpose()?,
+            after: request
+                .page_token
+                .as_deref()
+                .map(|token| key_from_token(&parts, token))
+                .transpose()?,
             limit: limit + 1,
         };
         let id = access.workspace_id().to_owned();
-        let rows = access.read(move |tx| Ok(logged_model_search::search(tx, &id, &search)?)).await?;
+        let rows = access
+            .read(move |tx| Ok(logged_model_search::search(tx, &id, &search)?))
+            .await?;
         Ok(Page::from_rows(rows, limit, |(_, key)| token_of(&parts, key)).map(|(model, _)| model))
+    }
+
+    /// What lies in a folder of a logged model's files, and where those files are.
+    pub async fn list_logged_model_artifacts(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+        folder: Option<&str>,
+    ) -> Result<(String, Vec<ModelFile>)> {
+        let model = self.get_logged_model(caller, workspace, model_id, false).await?;
+        let root = proxied_path(&model.artifact_location).ok_or_else(|| {
+            Error::new(ErrorCode::Unsupported, format!("the files at `{}` are not on this server", model.artifact_location))
+        })?;
+        let root = BlobKey::parse(&format!("runs/{root}"))?;
+        let key = match folder.map(|folder| folder.trim_matches('/')).filter(|folder| !folder.is_empty()) {
+            Some(folder) => root.join(folder)?,
+            None => root.clone(),
+        };
+        let listing = self.blobs().list_folder(Some(&key)).await?;
+        let path = |key: &BlobKey| key.relative_to(&root).unwrap_or(key.file_name()).to_owned();
+        let folders = listing.folders.iter().map(|key| ModelFile { path: path(key), size: None });
+        let files = listing.files.iter().map(|file| ModelFile { path: path(&file.key), size: Some(file.size) });
+        let mut found: Vec<ModelFile> = folders.chain(files).collect();
+        found.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok((model.artifact_location, found))
     }
 
     async fn change_logged_model(
@@ -220,7 +338,11 @@ impl Core {
         edit: impl FnOnce(&mut Tx<'_>, &mut LoggedModel) -> Result<()> + Send + 'static,
     ) -> Result<LoggedModel> {
         let access = self.access(caller, workspace, action).await?;
-        let (id, model_id, now) = (access.workspace_id().to_owned(), model_id.to_owned(), self.now());
+        let (id, model_id, now) = (
+            access.workspace_id().to_owned(),
+            model_id.to_owned(),
+            self.now(),
+        );
         access
             .log(move |tx| {
                 let mut model = find(tx, &id, &model_id)?;
@@ -238,7 +360,10 @@ fn find(tx: &mut Tx<'_>, workspace_id: &str, model_id: &str) -> Result<LoggedMod
 }
 
 fn missing(model_id: &str) -> Error {
-    Error::new(ErrorCode::NotFound, format!("Logged model with ID '{model_id}' not found."))
+    Error::new(
+        ErrorCode::NotFound,
+        format!("Logged model with ID '{model_id}' not found."),
+    )
 }
 
 fn check_param(param: &KeyValue) -> Result<()> {
@@ -248,8 +373,14 @@ fn check_param(param: &KeyValue) -> Result<()> {
 
 /// By key; of two with the same key the last one counts.
 fn last_of_each(pairs: Vec<KeyValue>) -> Vec<KeyValue> {
-    let by_key: std::collections::BTreeMap<_, _> = pairs.into_iter().map(|pair| (pair.key, pair.value)).collect();
-    by_key.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
+    let by_key: std::collections::BTreeMap<_, _> = pairs
+        .into_iter()
+        .map(|pair| (pair.key, pair.value))
+        .collect();
+    by_key
+        .into_iter()
+        .map(|(key, value)| KeyValue { key, value })
+        .collect()
 }
 
 fn order(field: &OrderField) -> Result<Order> {
@@ -257,12 +388,17 @@ fn order(field: &OrderField) -> Result<Order> {
     let by = match name.split_once('.') {
         Some(("metrics", key)) => OrderKey::Metric(key.to_owned(), field.dataset.clone()),
         Some(_) => {
-            let message = format!("Invalid order by field name: {name}. Only metrics are supported.");
+            let message =
+                format!("Invalid order by field name: {name}. Only metrics are supported.");
             return Err(Error::new(ErrorCode::InvalidArgument, message));
         }
         None => OrderKey::Attribute(match name {
-            "creation_time" | "creation_timestamp" | "creation_timestamp_ms" => Attribute::CreatedAt,
-            "last_updated_time" | "last_updated_timestamp" | "last_updated_timestamp_ms" => Attribute::UpdatedAt,
+            "creation_time" | "creation_timestamp" | "creation_timestamp_ms" => {
+                Attribute::CreatedAt
+            }
+            "last_updated_time" | "last_updated_timestamp" | "last_updated_timestamp_ms" => {
+                Attribute::UpdatedAt
+            }
             "model_id" => Attribute::ModelId,
             "name" => Attribute::Name,
             "model_type" => Attribute::ModelType,
@@ -274,5 +410,8 @@ fn order(field: &OrderField) -> Result<Order> {
             }
         }),
     };
-    Ok(Order { by, ascending: field.ascending })
+    Ok(Order {
+        by,
+        ascending: field.ascending,
+    })
 }

@@ -7,7 +7,10 @@ pub mod artifacts;
 pub mod errors;
 pub mod experiments;
 pub mod json;
+pub mod logged_models;
 pub mod metrics;
+pub mod model_versions;
+pub mod registered_models;
 pub mod runs;
 pub mod server_info;
 pub mod views;
@@ -29,6 +32,9 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     runs::add_routes(routes);
     metrics::add_routes(routes);
     artifacts::add_routes(routes);
+    registered_models::add_routes(routes);
+    model_versions::add_routes(routes);
+    logged_models::add_routes(routes);
 }
 
 /// Adds a route twice, as MLflow's server does: under `/api` for clients and under `/ajax-api` for browsers.

@@ -26,17 +26,32 @@ impl Core {
             .write(format!("models/{name}@{alias}"), move |tx, change| {
                 let row = find_version(tx, &id, &name, &version)?;
                 change.body(format!("version {}", row.version.version));
-                Ok(models::set_alias(tx, row.model_no, &alias, &row.version.version)?)
+                Ok(models::set_alias(
+                    tx,
+                    row.model_no,
+                    &alias,
+                    &row.version.version,
+                )?)
             })
             .await
     }
 
     /// Removes an alias; that there was none is no error.
-    pub async fn delete_model_alias(&self, caller: &Caller, workspace: &str, name: &str, alias: &str) -> Result<()> {
+    pub async fn delete_model_alias(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        alias: &str,
+    ) -> Result<()> {
         rules::name(name).map_err(refused)?;
         rules::alias(alias).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsWrite).await?;
-        let (id, name, alias) = (access.workspace_id().to_owned(), name.to_owned(), alias.to_owned());
+        let (id, name, alias) = (
+            access.workspace_id().to_owned(),
+            name.to_owned(),
+            alias.to_owned(),
+        );
         access
             .write(format!("models/{name}@{alias}"), move |tx, change| {
                 let row = find_model(tx, &id, &name)?;
@@ -59,7 +74,11 @@ impl Core {
         rules::name(name).map_err(refused)?;
         rules::alias(alias).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
-        let (id, name, alias) = (access.workspace_id().to_owned(), name.to_owned(), alias.to_owned());
+        let (id, name, alias) = (
+            access.workspace_id().to_owned(),
+            name.to_owned(),
+            alias.to_owned(),
+        );
         access
             .read(move |tx| {
                 let model = find_model(tx, &id, &name)?;

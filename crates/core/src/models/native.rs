@@ -70,14 +70,26 @@ pub enum Which {
 
 impl Core {
     /// Registers a version. The same content under the same version again is no error and changes nothing.
-    pub async fn register_model(&self, caller: &Caller, workspace: &str, new: NewModel) -> Result<ModelVersion> {
+    pub async fn register_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        new: NewModel,
+    ) -> Result<ModelVersion> {
         rules::name(&new.name).map_err(|error| refused(error).in_field("name"))?;
         let chosen = new.version.as_deref().map(names::version).transpose();
         chosen.map_err(|error| Error::from(error).in_field("version"))?;
-        let stage = new.stage.as_deref().map(Stage::parse).transpose().map_err(|error| refused(error).in_field("stage"))?;
-        let tags = rules::tags(new.tags.clone()).map_err(|error| refused(error).in_field("tags"))?;
+        let stage = new
+            .stage
+            .as_deref()
+            .map(Stage::parse)
+            .transpose()
+            .map_err(|error| refused(error).in_field("stage"))?;
+        let tags =
+            rules::tags(new.tags.clone()).map_err(|error| refused(error).in_field("tags"))?;
         let access = self.access(caller, workspace, Action::ModelsWrite).await?;
-        let reference = Reference::parse(&new.path).map_err(|error| Error::invalid("path", error.to_string()))?;
+        let reference = Reference::parse(&new.path)
+            .map_err(|error| Error::invalid("path", error.to_string()))?;
         let (tree_id, tree) = tree_of(&access, &reference, "path").await?;
         let model_type = type_of(new.model_type.as_deref(), &tree)?;
         let (id, user) = (access.workspace_id().to_owned(), caller.name().to_owned());
@@ -129,13 +141,30 @@ impl Core {
     }
 
     /// One version, by version or label.
-    pub async fn find_model_version(&self, caller: &Caller, workspace: &str, name: &str, which: Which) -> Result<ModelVersion> {
+    pub async fn find_model_version(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        which: Which,
+    ) -> Result<ModelVersion> {
         match which {
-            Which::Version(version) => self.get_model_version(caller, workspace, name, &version).await,
+            Which::Version(version) => {
+                self.get_model_version(caller, workspace, name, &version)
+                    .await
+            }
             Which::Label(label) => {
-                let found = self.get_model_version_by_alias(caller, workspace, name, &label).await;
+                let found = self
+                    .get_model_version_by_alias(caller, workspace, name, &label)
+                    .await;
                 let named = format!("{name}@{label}");
-                found.map_err(|error| if error.message.contains("not found") { Error::not_found("model", named) } else { error })
+                found.map_err(|error| {
+                    if error.message.contains("not found") {
+                        Error::not_found("model", named)
+                    } else {
+                        error
+                    }
+                })
             }
         }
     }
@@ -148,17 +177,25 @@ impl Core {
         name: &str,
         which: Which,
     ) -> Result<(ModelVersion, TreeId, Tree)> {
-        let mut version = self.find_model_version(caller, workspace, name, which).await?;
+        let mut version = self
+            .find_model_version(caller, workspace, name, which)
+            .await?;
         if let Some(tree) = &version.tree {
-            let id = TreeId::parse(tree).map_err(|error| Error::internal("a model's tree has no valid id").caused_by(error))?;
+            let id = TreeId::parse(tree).map_err(|error| {
+                Error::internal("a model's tree has no valid id").caused_by(error)
+            })?;
             let tree = self.blobs().get_tree(&id).await?;
             return Ok((version, id, tree));
         }
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
         let tree = artifacts_of(&access, &version).await?;
         let id = access.blobs().put_tree(&tree).await?;
-        let (workspace_id, name, number, text) =
-            (access.workspace_id().to_owned(), name.to_owned(), version.version.clone(), id.to_string());
+        let (workspace_id, name, number, text) = (
+            access.workspace_id().to_owned(),
+            name.to_owned(),
+            version.version.clone(),
+            id.to_string(),
+        );
         version.tree = Some(text.clone());
         access
             .log(move |tx| {
@@ -170,15 +207,35 @@ impl Core {
     }
 
     /// Models by name, each with its newest version.
-    pub async fn list_models(&self, caller: &Caller, workspace: &str, page: PageRequest, archived: bool) -> Result<Page<ModelSummary>> {
+    pub async fn list_models(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        page: PageRequest,
+        archived: bool,
+    ) -> Result<Page<ModelSummary>> {
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
         let limit = page.limit_or(100, 1_000);
-        let after = page.page_token.as_deref().map(|token| key_from_token(&["models"], token)).transpose()?;
-        let search = Search { after, archived, limit: limit + 1, ..Search::default() };
+        let after = page
+            .page_token
+            .as_deref()
+            .map(|token| key_from_token(&["models"], token))
+            .transpose()?;
+        let search = Search {
+            after,
+            archived,
+            limit: limit + 1,
+            ..Search::default()
+        };
         let id = access.workspace_id().to_owned();
-        let rows = access.read(move |tx| Ok(model_search::registered_models(tx, &id, &search)?)).await?;
+        let rows = access
+            .read(move |tx| Ok(model_search::registered_models(tx, &id, &search)?))
+            .await?;
         let page = Page::from_rows(rows, limit, |(_, key)| token_of(&["models"], key));
-        Ok(page.map(|(row, _)| ModelSummary { latest: newest(&row.model), model: row.model }))
+        Ok(page.map(|(row, _)| ModelSummary {
+            latest: newest(&row.model),
+            model: row.model,
+        }))
     }
 
     /// A model's versions, greatest number first.
@@ -193,23 +250,37 @@ impl Core {
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
         let limit = page.limit_or(100, 1_000);
         let query = ["versions", name];
-        let after = page.page_token.as_deref().map(|token| key_from_token(&query, token)).transpose()?;
+        let after = page
+            .page_token
+            .as_deref()
+            .map(|token| key_from_token(&query, token))
+            .transpose()?;
         let (id, wanted) = (access.workspace_id().to_owned(), name.to_owned());
         let rows = access
             .read(move |tx| {
                 let model = find_model(tx, &id, &wanted)?;
                 let after = match after.as_deref() {
-                    Some([lazuli_store::Value::Integer(number), lazuli_store::Value::Text(version)]) => Some((*number, version.as_str())),
+                    Some(
+                        [
+                            lazuli_store::Value::Integer(number),
+                            lazuli_store::Value::Text(version),
+                        ],
+                    ) => Some((*number, version.as_str())),
                     _ => None,
                 };
                 let (numbers, mut rows): (Vec<_>, Vec<_>) =
-                    model_versions::list(tx, model.model_no, archived, after, limit + 1)?.into_iter().unzip();
+                    model_versions::list(tx, model.model_no, archived, after, limit + 1)?
+                        .into_iter()
+                        .unzip();
                 model_versions::complete(tx, &mut rows)?;
                 Ok(numbers.into_iter().zip(rows).collect::<Vec<_>>())
             })
             .await?;
         let page = Page::from_rows(rows, limit, |(number, row)| {
-            token_of(&query, &[(*number).into(), row.version.version.as_str().into()])
+            token_of(
+                &query,
+                &[(*number).into(), row.version.version.as_str().into()],
+            )
         });
         Ok(page.map(|(_, row)| row.version))
     }
@@ -224,8 +295,17 @@ impl Core {
         change: ModelChange,
         if_match: Option<Timestamp>,
     ) -> Result<ModelVersion> {
-        let stage = change.stage.as_deref().map(Stage::parse).transpose().map_err(|error| refused(error).in_field("stage"))?;
-        let tags = change.tags.map(rules::tags).transpose().map_err(|error| refused(error).in_field("tags"))?;
+        let stage = change
+            .stage
+            .as_deref()
+            .map(Stage::parse)
+            .transpose()
+            .map_err(|error| refused(error).in_field("stage"))?;
+        let tags = change
+            .tags
+            .map(rules::tags)
+            .transpose()
+            .map_err(|error| refused(error).in_field("tags"))?;
         self.change_version(caller, workspace, name, version, move |tx, row, _| {
             if if_match.is_some_and(|etag| etag != row.version.updated_at) {
                 let message = "the model has changed since it was read; read it again";
@@ -243,7 +323,9 @@ impl Core {
             }
             row.version.stage = stage.unwrap_or(row.version.stage);
             row.version.description = change.description.or(row.version.description.take());
-            row.version.properties = change.properties.unwrap_or(std::mem::take(&mut row.version.properties));
+            row.version.properties = change
+                .properties
+                .unwrap_or(std::mem::take(&mut row.version.properties));
             Ok(())
         })
         .await
@@ -268,7 +350,13 @@ impl Core {
 
 /// The newest of the newest in each stage that is not archived.
 fn newest(model: &RegisteredModel) -> Option<ModelVersion> {
-    let rank = |version: &&ModelVersion| (!version.archived, version.version.parse::<i64>().unwrap_or(-1), version.created_at);
+    let rank = |version: &&ModelVersion| {
+        (
+            !version.archived,
+            version.version.parse::<i64>().unwrap_or(-1),
+            version.created_at,
+        )
+    };
     model.latest_versions.iter().max_by_key(rank).cloned()
 }
 
@@ -278,25 +366,49 @@ fn type_of(wanted: Option<&str>, tree: &Tree) -> Result<ModelType> {
     }
     let is_mlflow = tree.get("MLmodel").is_some();
     let Some(word) = wanted else {
-        return Ok(if is_mlflow { ModelType::MlflowModel } else { ModelType::CustomModel });
+        return Ok(if is_mlflow {
+            ModelType::MlflowModel
+        } else {
+            ModelType::CustomModel
+        });
     };
-    let found = ModelType::parse(word)
-        .ok_or_else(|| Error::invalid("type", format!("`{word}` is no type of model; `custom_model` and `mlflow_model` are")))?;
+    let found = ModelType::parse(word).ok_or_else(|| {
+        Error::invalid(
+            "type",
+            format!("`{word}` is no type of model; `custom_model` and `mlflow_model` are"),
+        )
+    })?;
     if found == ModelType::MlflowModel && !is_mlflow {
-        return Err(Error::invalid("path", "an mlflow_model has a file `MLmodel` at its top; this one has none"));
+        return Err(Error::invalid(
+            "path",
+            "an mlflow_model has a file `MLmodel` at its top; this one has none",
+        ));
     }
     Ok(found)
 }
 
-fn registered_already(tx: &mut Tx<'_>, workspace_id: &str, name: &str, version: &str, tree: &TreeId) -> Result<ModelVersion> {
+fn registered_already(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+    version: &str,
+    tree: &TreeId,
+) -> Result<ModelVersion> {
     let row = model_versions::find(tx, workspace_id, name, version)?;
     match row {
-        Some(row) if row.version.tree.as_deref() == Some(tree.as_str()) => Ok(whole_version(tx, row)?),
-        Some(_) => {
-            let message = format!("the model `{name}:{version}` exists with other content, and content never changes");
-            Err(Error::new(ErrorCode::ImmutableContent, message).hint("leave the version out to get the next number"))
+        Some(row) if row.version.tree.as_deref() == Some(tree.as_str()) => {
+            Ok(whole_version(tx, row)?)
         }
-        None => Err(Error::conflict(format!("the version `{version}` of `{name}` was deleted; its number is not given out again"))),
+        Some(_) => {
+            let message = format!(
+                "the model `{name}:{version}` exists with other content, and content never changes"
+            );
+            Err(Error::new(ErrorCode::ImmutableContent, message)
+                .hint("leave the version out to get the next number"))
+        }
+        None => Err(Error::conflict(format!(
+            "the version `{version}` of `{name}` was deleted; its number is not given out again"
+        ))),
     }
 }
 
@@ -307,26 +419,55 @@ struct Origin {
 }
 
 /// Where an MLflow client finds the files, and who made them.
-fn origin(tx: &mut Tx<'_>, workspace_id: &str, reference: &Reference, job: Option<&str>, tree: &TreeId) -> Result<Origin> {
+fn origin(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    reference: &Reference,
+    job: Option<&str>,
+    tree: &TreeId,
+) -> Result<Origin> {
     let stored = format!("mlflow-artifacts:/trees/{tree}");
     let (maker, location) = match reference {
-        Reference::Run { run, path } => (Some(run.as_str()), artifact_location(tx, workspace_id, run, path)?),
-        Reference::JobOutput { job, output, path } if matches!(output.as_str(), "artifacts" | "default") => {
-            (Some(job.as_str()), artifact_location(tx, workspace_id, job, path)?)
+        Reference::Run { run, path } => (
+            Some(run.as_str()),
+            artifact_location(tx, workspace_id, run, path)?,
+        ),
+        Reference::JobOutput { job, output, path }
+            if matches!(output.as_str(), "artifacts" | "default") =>
+        {
+            (
+                Some(job.as_str()),
+                artifact_location(tx, workspace_id, job, path)?,
+            )
         }
         Reference::JobOutput { job, .. } => (Some(job.as_str()), None),
         _ => (job, None),
     };
-    let Some(maker) = maker else { return Ok(Origin { location: stored, run_id: None, job: None }) };
+    let Some(maker) = maker else {
+        return Ok(Origin {
+            location: stored,
+            run_id: None,
+            job: None,
+        });
+    };
     if runs::find(tx, workspace_id, maker, false)?.is_none() {
         return Err(Error::not_found("job", maker).in_field("job_name"));
     }
     let read_something = !lazuli_store::lineage::inputs(tx, workspace_id, maker)?.is_empty();
     let is_job = read_something || !matches!(reference, Reference::Run { .. });
-    Ok(Origin { location: location.unwrap_or(stored), run_id: Some(maker.to_owned()), job: is_job.then(|| maker.to_owned()) })
+    Ok(Origin {
+        location: location.unwrap_or(stored),
+        run_id: Some(maker.to_owned()),
+        job: is_job.then(|| maker.to_owned()),
+    })
 }
 
-fn artifact_location(tx: &mut Tx<'_>, workspace_id: &str, run: &str, path: &str) -> Result<Option<String>> {
+fn artifact_location(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    run: &str,
+    path: &str,
+) -> Result<Option<String>> {
     let info = runs::info(tx, workspace_id, run)?;
     Ok(info.map(|info| format!("{}/{path}", info.artifact_uri.trim_end_matches('/'))))
 }
@@ -334,13 +475,23 @@ fn artifact_location(tx: &mut Tx<'_>, workspace_id: &str, run: &str, path: &str)
 /// The files behind a version that an MLflow client registered.
 async fn artifacts_of(access: &Access, version: &ModelVersion) -> Result<Tree> {
     let elsewhere = || {
-        let message = format!("the files of `{}:{}` are not on this server but at `{}`", version.name, version.version, version.location);
-        Error::new(ErrorCode::Unsupported, message).hint("download them and register them from a local path")
+        let message = format!(
+            "the files of `{}:{}` are not on this server but at `{}`",
+            version.name, version.version, version.location
+        );
+        Error::new(ErrorCode::Unsupported, message)
+            .hint("download them and register them from a local path")
     };
     let path = sources::proxied_path(&version.location).ok_or_else(elsewhere)?;
-    let tree = access.blobs().snapshot_prefix(&BlobKey::parse(&format!("runs/{path}"))?).await?;
+    let tree = access
+        .blobs()
+        .snapshot_prefix(&BlobKey::parse(&format!("runs/{path}"))?)
+        .await?;
     if tree.count() == 0 {
-        return Err(Error::not_found("files of the model", format!("{}:{}", version.name, version.version)));
+        return Err(Error::not_found(
+            "files of the model",
+            format!("{}:{}", version.name, version.version),
+        ));
     }
     Ok(tree)
 }

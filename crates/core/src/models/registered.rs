@@ -28,7 +28,14 @@ impl Core {
                 if let Some(taken) = models::find(tx, &id, &name)? {
                     return Err(name_taken(&name, taken.is_prompt, is_prompt));
                 }
-                let number = models::insert(tx, &id, &name, description.as_deref(), is_prompt, change.now())?;
+                let number = models::insert(
+                    tx,
+                    &id,
+                    &name,
+                    description.as_deref(),
+                    is_prompt,
+                    change.now(),
+                )?;
                 for tag in &tags {
                     models::set_tag(tx, number, tag)?;
                 }
@@ -39,7 +46,12 @@ impl Core {
     }
 
     /// One registered model with tags, aliases and the newest version of each stage.
-    pub async fn get_registered_model(&self, caller: &Caller, workspace: &str, name: &str) -> Result<RegisteredModel> {
+    pub async fn get_registered_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+    ) -> Result<RegisteredModel> {
         rules::name(name).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
         let (id, name) = (access.workspace_id().to_owned(), name.to_owned());
@@ -61,7 +73,8 @@ impl Core {
     ) -> Result<RegisteredModel> {
         rules::new_name(new_name).map_err(refused)?;
         let wanted = new_name.to_owned();
-        self.change_model(caller, workspace, name, move |row| row.model.name = wanted).await
+        self.change_model(caller, workspace, name, move |row| row.model.name = wanted)
+            .await
     }
 
     /// Describes a registered model anew.
@@ -72,7 +85,10 @@ impl Core {
         name: &str,
         description: Option<String>,
     ) -> Result<RegisteredModel> {
-        self.change_model(caller, workspace, name, move |row| row.model.description = description).await
+        self.change_model(caller, workspace, name, move |row| {
+            row.model.description = description
+        })
+        .await
     }
 
     /// Hides a registered model from native lists, or shows it again.
@@ -83,11 +99,19 @@ impl Core {
         name: &str,
         archived: bool,
     ) -> Result<RegisteredModel> {
-        self.change_model(caller, workspace, name, move |row| row.model.archived = archived).await
+        self.change_model(caller, workspace, name, move |row| {
+            row.model.archived = archived
+        })
+        .await
     }
 
     /// Removes a registered model with all its versions. The files of runs stay.
-    pub async fn delete_registered_model(&self, caller: &Caller, workspace: &str, name: &str) -> Result<()> {
+    pub async fn delete_registered_model(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+    ) -> Result<()> {
         rules::name(name).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsDelete).await?;
         let (id, name) = (access.workspace_id().to_owned(), name.to_owned());
@@ -100,7 +124,13 @@ impl Core {
     }
 
     /// Sets a tag of a registered model.
-    pub async fn set_registered_model_tag(&self, caller: &Caller, workspace: &str, name: &str, tag: KeyValue) -> Result<()> {
+    pub async fn set_registered_model_tag(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        tag: KeyValue,
+    ) -> Result<()> {
         rules::name(name).map_err(refused)?;
         rules::tag(&tag).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsWrite).await?;
@@ -114,11 +144,21 @@ impl Core {
     }
 
     /// Removes a tag of a registered model; that there was none is no error.
-    pub async fn delete_registered_model_tag(&self, caller: &Caller, workspace: &str, name: &str, key: &str) -> Result<()> {
+    pub async fn delete_registered_model_tag(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        key: &str,
+    ) -> Result<()> {
         rules::name(name).map_err(refused)?;
         lazuli_spec::limits::key("key", "key", key).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsWrite).await?;
-        let (id, name, key) = (access.workspace_id().to_owned(), name.to_owned(), key.to_owned());
+        let (id, name, key) = (
+            access.workspace_id().to_owned(),
+            name.to_owned(),
+            key.to_owned(),
+        );
         access
             .write(format!("models/{name}"), move |tx, _| {
                 let row = find_model(tx, &id, &name)?;

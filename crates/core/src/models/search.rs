@@ -28,7 +28,11 @@ impl SearchRequest {
         Ok(Search {
             filter: parse_filter(vocabulary, &self.filter).map_err(refused)?,
             order: parse_order_by(vocabulary, &self.order_by).map_err(refused)?,
-            after: self.page_token.as_deref().map(|token| key_from_token(&self.parts(what), token)).transpose()?,
+            after: self
+                .page_token
+                .as_deref()
+                .map(|token| key_from_token(&self.parts(what), token))
+                .transpose()?,
             archived: true,
             limit: self.max_results.saturating_add(1),
         })
@@ -36,7 +40,10 @@ impl SearchRequest {
 
     fn parts<'a>(&'a self, what: &'a str) -> Vec<&'a str> {
         let order = self.order_by.iter().map(String::as_str);
-        [what, self.filter.as_str()].into_iter().chain(order).collect()
+        [what, self.filter.as_str()]
+            .into_iter()
+            .chain(order)
+            .collect()
     }
 
     /// The page, from up to one row more than was asked for.
@@ -45,7 +52,10 @@ impl SearchRequest {
         rows.truncate(self.max_results as usize);
         let last = rows.last().filter(|_| more);
         let next_page_token = last.map(|(_, key)| token_of(&self.parts(what), key));
-        Page { items: rows.into_iter().map(|(row, _)| row).collect(), next_page_token }
+        Page {
+            items: rows.into_iter().map(|(row, _)| row).collect(),
+            next_page_token,
+        }
     }
 }
 
@@ -61,7 +71,9 @@ impl Core {
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
         let search = request.parse("registered-models", &vocabularies::REGISTERED_MODELS)?;
         let id = access.workspace_id().to_owned();
-        let rows = access.read(move |tx| Ok(model_search::registered_models(tx, &id, &search)?)).await?;
+        let rows = access
+            .read(move |tx| Ok(model_search::registered_models(tx, &id, &search)?))
+            .await?;
         Ok(request.page("registered-models", rows).map(|row| row.model))
     }
 
@@ -76,7 +88,9 @@ impl Core {
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
         let search = request.parse("model-versions", &vocabularies::MODEL_VERSIONS)?;
         let id = access.workspace_id().to_owned();
-        let rows = access.read(move |tx| Ok(model_search::model_versions(tx, &id, &search)?)).await?;
+        let rows = access
+            .read(move |tx| Ok(model_search::model_versions(tx, &id, &search)?))
+            .await?;
         Ok(request.page("model-versions", rows).map(|row| row.version))
     }
 }
@@ -85,7 +99,9 @@ fn check_size(size: u32, most: u32) -> Result<()> {
     let message = if size < 1 {
         format!("Invalid value for max_results. It must be a positive integer, but got {size}")
     } else if size > most {
-        format!("Invalid value for request parameter max_results. It must be at most {most}, but got value {size}")
+        format!(
+            "Invalid value for request parameter max_results. It must be at most {most}, but got value {size}"
+        )
     } else {
         return Ok(());
     };
@@ -108,7 +124,12 @@ pub(crate) fn token_of(query: &[&str], key: &[Value]) -> String {
 
 /// The sort key that a token holds.
 pub(crate) fn key_from_token(query: &[&str], token: &str) -> Result<Vec<Value>> {
-    let wrong = || Error::new(ErrorCode::InvalidArgument, "Invalid page token: use the next_page_token of the previous page as it came");
+    let wrong = || {
+        Error::new(
+            ErrorCode::InvalidArgument,
+            "Invalid page token: use the next_page_token of the previous page as it came",
+        )
+    };
     let number = |value: &serde_json::Value, key: &str| value.get(key)?.as_str().map(str::to_owned);
     let read = |value: &serde_json::Value| {
         if let Some(text) = value.as_str() {
@@ -121,5 +142,7 @@ pub(crate) fn key_from_token(query: &[&str], token: &str) -> Result<Vec<Value>> 
         Some(Value::Real(f64::from_bits(bits)))
     };
     let key = page_tokens::decode(query, token).map_err(refused)?;
-    key.iter().map(|value| read(value).ok_or_else(wrong)).collect()
+    key.iter()
+        .map(|value| read(value).ok_or_else(wrong))
+        .collect()
 }

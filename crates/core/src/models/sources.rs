@@ -30,13 +30,17 @@ fn invalid(message: String) -> Error {
 /// What can be said of a source without looking anything up.
 pub(super) fn check(source: &str, prompt: bool) -> Result<()> {
     if source.trim().is_empty() {
-        return Err(invalid("Missing value for required parameter 'source'.".to_owned()));
+        return Err(invalid(
+            "Missing value for required parameter 'source'.".to_owned(),
+        ));
     }
     if prompt {
         if PROMPT_SOURCES.contains(&source) {
             return Ok(());
         }
-        return Err(invalid(format!("Invalid prompt source: '{source}'. Prompt sources must use an MLflow placeholder.")));
+        return Err(invalid(format!(
+            "Invalid prompt source: '{source}'. Prompt sources must use an MLflow placeholder."
+        )));
     }
     let plain = unquoted(source);
     if plain.contains('\0') || plain.split(['/', '\\']).any(|step| step == "..") {
@@ -56,7 +60,9 @@ fn is_local(source: &str) -> bool {
     let scheme = source.split_once(':').map(|(scheme, _)| scheme);
     match scheme {
         Some(scheme) if scheme.eq_ignore_ascii_case("file") || scheme.len() == 1 => true,
-        Some(scheme) => !scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')),
+        Some(scheme) => !scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')),
         None => true,
     }
 }
@@ -65,7 +71,9 @@ fn is_local(source: &str) -> bool {
 fn unquoted(text: &str) -> String {
     let mut text = text.to_owned();
     for _ in 0..8 {
-        let next = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        let next = percent_encoding::percent_decode_str(&text)
+            .decode_utf8_lossy()
+            .into_owned();
         if next == text {
             break;
         }
@@ -75,7 +83,12 @@ fn unquoted(text: &str) -> String {
 }
 
 /// Looks up what the source names.
-pub(super) fn resolve(tx: &mut Tx<'_>, workspace_id: &str, new: &NewVersion, prompt: bool) -> Result<Resolved> {
+pub(super) fn resolve(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    new: &NewVersion,
+    prompt: bool,
+) -> Result<Resolved> {
     let mut from = Resolved {
         source: new.source.clone(),
         location: new.source.clone(),
@@ -98,18 +111,26 @@ pub(super) fn resolve(tx: &mut Tx<'_>, workspace_id: &str, new: &NewVersion, pro
         return Ok(from);
     }
     if let Some(rest) = new.source.strip_prefix("runs:/") {
-        let (run, path) = rest.trim_start_matches('/').split_once('/').unwrap_or((rest.trim_start_matches('/'), ""));
+        let (run, path) = rest
+            .trim_start_matches('/')
+            .split_once('/')
+            .unwrap_or((rest.trim_start_matches('/'), ""));
         if from.run_id.as_deref().is_some_and(|given| given != run) {
             return Err(not_owned(&new.source, "run_id"));
         }
-        let info = runs::info(tx, workspace_id, run)?.ok_or_else(|| not_owned(&new.source, "run_id"))?;
+        let info =
+            runs::info(tx, workspace_id, run)?.ok_or_else(|| not_owned(&new.source, "run_id"))?;
         from.location = join(&info.artifact_uri, path);
         from.run_id = Some(run.to_owned());
         return Ok(from);
     }
     if on_this_server(&new.source) {
-        let run_id = new.run_id.as_deref().ok_or_else(|| not_owned(&new.source, "run_id"))?;
-        let info = runs::info(tx, workspace_id, run_id)?.ok_or_else(|| not_owned(&new.source, "run_id"))?;
+        let run_id = new
+            .run_id
+            .as_deref()
+            .ok_or_else(|| not_owned(&new.source, "run_id"))?;
+        let info = runs::info(tx, workspace_id, run_id)?
+            .ok_or_else(|| not_owned(&new.source, "run_id"))?;
         if !is_within(&new.source, &info.artifact_uri) {
             return Err(not_owned(&new.source, "run_id"));
         }
@@ -118,7 +139,12 @@ pub(super) fn resolve(tx: &mut Tx<'_>, workspace_id: &str, new: &NewVersion, pro
 }
 
 /// `m-<id>`, `<name>/<version>`, `<name>@<alias>`.
-fn from_models(tx: &mut Tx<'_>, workspace_id: &str, mut from: Resolved, rest: &str) -> Result<Resolved> {
+fn from_models(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    mut from: Resolved,
+    rest: &str,
+) -> Result<Resolved> {
     let (first, second) = rest.split_once('/').unwrap_or((rest, ""));
     if first.starts_with("m-") && second.is_empty() && !first.contains('@') {
         if from.model_id.as_deref().is_some_and(|given| given != first) {
@@ -147,7 +173,8 @@ fn from_models(tx: &mut Tx<'_>, workspace_id: &str, mut from: Resolved, rest: &s
         )));
     }
     let differs = |given: &Option<String>, own: &Option<String>| given.is_some() && given != own;
-    if differs(&from.run_id, &row.version.run_id) || differs(&from.model_id, &row.version.model_id) {
+    if differs(&from.run_id, &row.version.run_id) || differs(&from.model_id, &row.version.model_id)
+    {
         return Err(invalid(format!(
             "Invalid model version source: '{}'. The run_id and model_id request parameters must match the referenced model version.",
             from.source
@@ -167,10 +194,17 @@ fn from_models(tx: &mut Tx<'_>, workspace_id: &str, mut from: Resolved, rest: &s
 fn is_prompt_model(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<bool> {
     let mut rows = [find_model(tx, workspace_id, name)?];
     models::complete(tx, &mut rows)?;
-    Ok(rows.iter().any(|row| row.is_prompt || is_prompt(&row.model.tags)))
+    Ok(rows
+        .iter()
+        .any(|row| row.is_prompt || is_prompt(&row.model.tags)))
 }
 
-fn owner_model(tx: &mut Tx<'_>, workspace_id: &str, model_id: &str, source: &str) -> Result<LoggedModel> {
+fn owner_model(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    model_id: &str,
+    source: &str,
+) -> Result<LoggedModel> {
     let found = logged_models::find(tx, workspace_id, model_id)?;
     let active = found.filter(|model| model.lifecycle_stage == Lifecycle::Active);
     active.ok_or_else(|| not_owned(source, "model_id"))
@@ -192,15 +226,15 @@ pub(super) fn on_this_server(source: &str) -> bool {
 fn is_within(source: &str, root: &str) -> bool {
     let (source, root) = (proxied_path(source), proxied_path(root));
     match (source, root) {
-        (Some(source), Some(root)) => {
-            source.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }
+        (Some(source), Some(root)) => source
+            .strip_prefix(root.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         _ => false,
     }
 }
 
 /// The path behind the proxy: `mlflow-artifacts:/0/run/artifacts/model` is `0/run/artifacts/model`.
-pub(super) fn proxied_path(address: &str) -> Option<String> {
+pub(crate) fn proxied_path(address: &str) -> Option<String> {
     let plain = unquoted(address);
     let path = if let Some(rest) = plain.strip_prefix("mlflow-artifacts:") {
         match rest.strip_prefix("//") {
@@ -209,14 +243,23 @@ pub(super) fn proxied_path(address: &str) -> Option<String> {
         }
         .to_owned()
     } else {
-        plain.split_once("/api/2.0/mlflow-artifacts/artifacts").map(|(_, path)| path.to_owned())?
+        plain
+            .split_once("/api/2.0/mlflow-artifacts/artifacts")
+            .map(|(_, path)| path.to_owned())?
     };
-    let steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty() && *step != ".").collect();
+    let steps: Vec<&str> = path
+        .split('/')
+        .filter(|step| !step.is_empty() && *step != ".")
+        .collect();
     (!steps.is_empty() && !steps.contains(&"..")).then(|| steps.join("/"))
 }
 
 fn join(root: &str, path: &str) -> String {
-    if path.is_empty() { root.to_owned() } else { format!("{}/{path}", root.trim_end_matches('/')) }
+    if path.is_empty() {
+        root.to_owned()
+    } else {
+        format!("{}/{path}", root.trim_end_matches('/'))
+    }
 }
 
 #[cfg(test)]
@@ -239,7 +282,12 @@ mod tests {
         ] {
             assert!(check(bad, false).is_err(), "{bad}");
         }
-        for good in ["s3://bucket/model", "runs:/abc/model", "models:/m-1", "mlflow-artifacts:/0/r/artifacts/model"] {
+        for good in [
+            "s3://bucket/model",
+            "runs:/abc/model",
+            "models:/m-1",
+            "mlflow-artifacts:/0/r/artifacts/model",
+        ] {
             check(good, false).unwrap();
         }
         check("prompt-template", true).unwrap();
@@ -251,9 +299,15 @@ mod tests {
         let root = "mlflow-artifacts:/0/run/artifacts";
         assert!(is_within("mlflow-artifacts:/0/run/artifacts/model", root));
         assert!(is_within("mlflow-artifacts://host:1/0/run/artifacts", root));
-        assert!(is_within("http://h/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts/m", root));
+        assert!(is_within(
+            "http://h/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts/m",
+            root
+        ));
         assert!(!is_within("mlflow-artifacts:/0/run/artifacts2/model", root));
-        assert!(!is_within("mlflow-artifacts:/0/other/artifacts/model", root));
+        assert!(!is_within(
+            "mlflow-artifacts:/0/other/artifacts/model",
+            root
+        ));
         assert!(!is_within("s3://0/run/artifacts/model", root));
     }
 }

@@ -30,7 +30,12 @@ pub struct NewVersion {
 
 impl Core {
     /// Registers the next version of a model.
-    pub async fn create_model_version(&self, caller: &Caller, workspace: &str, new: NewVersion) -> Result<ModelVersion> {
+    pub async fn create_model_version(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        new: NewVersion,
+    ) -> Result<ModelVersion> {
         rules::name(&new.name).map_err(refused)?;
         let is_prompt = rules::is_prompt(&new.tags);
         let tags = rules::tags(new.tags.clone()).map_err(refused)?;
@@ -72,10 +77,20 @@ impl Core {
     }
 
     /// One version.
-    pub async fn get_model_version(&self, caller: &Caller, workspace: &str, name: &str, version: &str) -> Result<ModelVersion> {
+    pub async fn get_model_version(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<ModelVersion> {
         rules::name(name).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
-        let (id, name, version) = (access.workspace_id().to_owned(), name.to_owned(), version.to_owned());
+        let (id, name, version) = (
+            access.workspace_id().to_owned(),
+            name.to_owned(),
+            version.to_owned(),
+        );
         access
             .read(move |tx| {
                 let row = find_version(tx, &id, &name, &version)?;
@@ -129,10 +144,20 @@ impl Core {
     }
 
     /// Deletes a version; its number is not given out again.
-    pub async fn delete_model_version(&self, caller: &Caller, workspace: &str, name: &str, version: &str) -> Result<()> {
+    pub async fn delete_model_version(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<()> {
         rules::name(name).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsDelete).await?;
-        let (id, name, version) = (access.workspace_id().to_owned(), name.to_owned(), version.to_owned());
+        let (id, name, version) = (
+            access.workspace_id().to_owned(),
+            name.to_owned(),
+            version.to_owned(),
+        );
         access
             .write(format!("models/{name}:{version}"), move |tx, change| {
                 let row = find_version(tx, &id, &name, &version)?;
@@ -152,8 +177,12 @@ impl Core {
         tag: KeyValue,
     ) -> Result<()> {
         rules::tag(&tag).map_err(refused)?;
-        let edit = move |tx: &mut Tx<'_>, row: &mut VersionRow, _| Ok(model_versions::set_tag(tx, row.version_no, &tag)?);
-        self.change_version(caller, workspace, name, version, edit).await.map(drop)
+        let edit = move |tx: &mut Tx<'_>, row: &mut VersionRow, _| {
+            Ok(model_versions::set_tag(tx, row.version_no, &tag)?)
+        };
+        self.change_version(caller, workspace, name, version, edit)
+            .await
+            .map(drop)
     }
 
     /// Removes a tag of a version; that there was none is no error.
@@ -167,8 +196,12 @@ impl Core {
     ) -> Result<()> {
         lazuli_spec::limits::key("key", "key", key).map_err(refused)?;
         let key = key.to_owned();
-        let edit = move |tx: &mut Tx<'_>, row: &mut VersionRow, _| Ok(model_versions::delete_tag(tx, row.version_no, &key)?);
-        self.change_version(caller, workspace, name, version, edit).await.map(drop)
+        let edit = move |tx: &mut Tx<'_>, row: &mut VersionRow, _| {
+            Ok(model_versions::delete_tag(tx, row.version_no, &key)?)
+        };
+        self.change_version(caller, workspace, name, version, edit)
+            .await
+            .map(drop)
     }
 
     /// The newest version in each of the stages; in every stage when none is named.
@@ -180,7 +213,11 @@ impl Core {
         stages: &[String],
     ) -> Result<Vec<ModelVersion>> {
         rules::name(name).map_err(refused)?;
-        let wanted: Vec<Stage> = stages.iter().map(|stage| Stage::parse(stage)).collect::<Result<_, _>>().map_err(refused)?;
+        let wanted: Vec<Stage> = stages
+            .iter()
+            .map(|stage| Stage::parse(stage))
+            .collect::<Result<_, _>>()
+            .map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
         let (id, name) = (access.workspace_id().to_owned(), name.to_owned());
         access
@@ -203,7 +240,11 @@ impl Core {
     ) -> Result<ModelVersion> {
         rules::name(name).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsWrite).await?;
-        let (id, name, version) = (access.workspace_id().to_owned(), name.to_owned(), version.to_owned());
+        let (id, name, version) = (
+            access.workspace_id().to_owned(),
+            name.to_owned(),
+            version.to_owned(),
+        );
         access
             .write(format!("models/{name}:{version}"), move |tx, change| {
                 let mut row = find_version(tx, &id, &name, &version)?;
@@ -218,13 +259,24 @@ impl Core {
 
 /// A logged model carries a tag that lists the versions registered from it.
 fn note_registration(tx: &mut Tx<'_>, workspace_id: &str, version: &ModelVersion) -> Result<()> {
-    let Some(model_id) = &version.model_id else { return Ok(()) };
-    let Some(model) = logged_models::find(tx, workspace_id, model_id)? else { return Ok(()) };
+    let Some(model_id) = &version.model_id else {
+        return Ok(());
+    };
+    let Some(model) = logged_models::find(tx, workspace_id, model_id)? else {
+        return Ok(());
+    };
     let before = model.tags.iter().find(|tag| tag.key == TAG_MODEL_VERSIONS);
-    let mut listed: Vec<serde_json::Value> =
-        before.and_then(|tag| serde_json::from_str(&tag.value).ok()).unwrap_or_default();
-    let number: serde_json::Value = version.version.parse::<i64>().map_or_else(|_| version.version.as_str().into(), Into::into);
+    let mut listed: Vec<serde_json::Value> = before
+        .and_then(|tag| serde_json::from_str(&tag.value).ok())
+        .unwrap_or_default();
+    let number: serde_json::Value = version
+        .version
+        .parse::<i64>()
+        .map_or_else(|_| version.version.as_str().into(), Into::into);
     listed.push(serde_json::json!({ "name": version.name, "version": number }));
-    let tag = KeyValue::new(TAG_MODEL_VERSIONS, serde_json::Value::from(listed).to_string());
+    let tag = KeyValue::new(
+        TAG_MODEL_VERSIONS,
+        serde_json::Value::from(listed).to_string(),
+    );
     Ok(logged_models::set_tag(tx, model_id, &tag)?)
 }

@@ -1,0 +1,212 @@
+//! `/mlflow/logged-models/…`
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Method;
+use lazuli_core::Error;
+use lazuli_core::logged_models::{LoggedModelSearch, NewLoggedModel, OrderField};
+use lazuli_spec::experiments::ExperimentId;
+use lazuli_spec::logged_models::{LoggedModel, LoggedModelMetric, LoggedModelStatus};
+use lazuli_spec::{Action, ErrorCode};
+use serde_json::{Value, json};
+
+use super::errors::{MlflowError, MlflowResult};
+use super::json::{Message, missing};
+use super::registered_models::{flag, given, max_results, paged};
+use super::{MlflowCaller, on_both};
+use crate::AppState;
+use crate::routing::{Permission, Routes};
+
+const READ: Permission = Permission::Workspace(Action::RunsRead);
+const WRITE: Permission = Permission::Workspace(Action::RunsWrite);
+const DELETE: Permission = Permission::Workspace(Action::RunsDelete);
+
+type Answer = MlflowResult<Json<Value>>;
+
+/// The routes of this noun.
+pub(crate) fn add_routes(routes: &mut Routes) {
+    let path = |rest: &str| format!("2.0/mlflow/logged-models{rest}");
+    on_both(routes, Method::POST, &path(""), WRITE, create);
+    on_both(routes, Method::POST, &path("/search"), READ, search);
+    on_both(routes, Method::GET, &path("/{model_id}"), READ, get);
+    on_both(routes, Method::PATCH, &path("/{model_id}"), WRITE, finalize);
+    on_both(routes, Method::DELETE, &path("/{model_id}"), DELETE, delete);
+    on_both(routes, Method::PATCH, &path("/{model_id}/tags"), WRITE, set_tags);
+    on_both(routes, Method::DELETE, &path("/{model_id}/tags/{key}"), WRITE, delete_tag);
+    on_both(routes, Method::POST, &path("/{model_id}/params"), WRITE, log_params);
+    on_both(routes, Method::GET, &path("/{model_id}/artifacts/directories"), READ, list_artifacts);
+}
+
+async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let new = NewLoggedModel {
+        experiment_id: experiment(&fields.required("experiment_id")?)?,
+        name: given(&fields, "name")?,
+        model_type: given(&fields, "model_type")?,
+        source_run_id: given(&fields, "source_run_id")?,
+        params: fields.pairs("params")?,
+        tags: fields.pairs("tags")?,
+    };
+    Ok(one(app.core.create_logged_model(&caller, &workspace, new).await?))
+}
+
+async fn get(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let deleted_too = flag(&fields, "allow_deleted")?;
+    Ok(one(app.core.get_logged_model(&caller, &workspace, &model_id, deleted_too).await?))
+}
+
+async fn finalize(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let status = status(&fields)?;
+    Ok(one(app.core.finalize_logged_model(&caller, &workspace, &model_id, status).await?))
+}
+
+async fn delete(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller) -> Answer {
+    app.core.delete_logged_model(&who.caller, &who.workspace, &model_id).await?;
+    Ok(Json(json!({})))
+}
+
+async fn set_tags(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+    let tags = fields.pairs("tags")?;
+    let model = app.core.set_logged_model_tags(&who.caller, &who.workspace, &model_id, tags).await?;
+    Ok(one(model))
+}
+
+async fn delete_tag(State(app): State<AppState>, Path((model_id, key)): Path<(String, String)>, who: MlflowCaller) -> Answer {
+    app.core.delete_logged_model_tag(&who.caller, &who.workspace, &model_id, &key).await?;
+    Ok(Json(json!({})))
+}
+
+async fn log_params(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+    let params = fields.pairs("params")?;
+    app.core.log_logged_model_params(&who.caller, &who.workspace, &model_id, params).await?;
+    Ok(Json(json!({})))
+}
+
+async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let experiments = fields.texts("experiment_ids")?;
+    if experiments.is_empty() {
+        return Err(missing("experiment_ids"));
+    }
+    let wanted = LoggedModelSearch {
+        experiment_ids: experiments.iter().map(|id| experiment(id)).collect::<MlflowResult<_>>()?,
+        filter: given(&fields, "filter")?.unwrap_or_default(),
+        datasets: fields.messages("datasets")?.iter().map(filter_dataset).collect::<MlflowResult<_>>()?,
+        order_by: fields.messages("order_by")?.iter().map(order).collect::<MlflowResult<_>>()?,
+        max_results: max_results(&fields, 100)?,
+        page_token: given(&fields, "page_token")?,
+    };
+    let page = app.core.search_logged_models(&caller, &workspace, wanted).await?;
+    let models: Vec<Value> = page.items.into_iter().map(shown).collect();
+    Ok(Json(paged("models", models, page.next_page_token)))
+}
+
+async fn list_artifacts(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let folder = given(&fields, "artifact_directory_path")?;
+    let (root, files) = app.core.list_logged_model_artifacts(&caller, &workspace, &model_id, folder.as_deref()).await?;
+    let files: Vec<Value> = files
+        .into_iter()
+        .map(|file| match file.size {
+            Some(size) => json!({ "path": file.path, "is_dir": false, "file_size": size }),
+            None => json!({ "path": file.path, "is_dir": true }),
+        })
+        .collect();
+    let mut answer = paged("files", files, None);
+    answer["root_uri"] = root.into();
+    Ok(Json(answer))
+}
+
+fn experiment(text: &str) -> MlflowResult<ExperimentId> {
+    ExperimentId::parse(text).map_err(|error| Error::new(ErrorCode::InvalidArgument, error.0).into())
+}
+
+/// The status as a number or as a word.
+fn status(fields: &Message) -> MlflowResult<LoggedModelStatus> {
+    let word = fields.text("status").ok().flatten();
+    let named = word.as_deref().and_then(LoggedModelStatus::parse);
+    if let Some(status) = named {
+        return Ok(status);
+    }
+    let number = fields.int("status")?.ok_or_else(|| missing("status"))?;
+    let unknown = || Error::new(ErrorCode::InvalidArgument, format!("Unknown model status: {number}"));
+    Ok(LoggedModelStatus::from_number(number).ok_or_else(unknown)?)
+}
+
+type Dataset = lazuli_core::logged_models::Dataset;
+
+fn filter_dataset(fields: &Message) -> MlflowResult<Dataset> {
+    let unnamed = || {
+        let message = "`dataset_name` in the `datasets` clause must be specified.";
+        MlflowError::from(Error::new(ErrorCode::InvalidArgument, message))
+    };
+    dataset(fields)?.ok_or_else(unnamed)
+}
+
+fn dataset(fields: &Message) -> MlflowResult<Option<Dataset>> {
+    let digest = given(fields, "dataset_digest")?;
+    Ok(given(fields, "dataset_name")?.map(|name| Dataset { name, digest }))
+}
+
+fn order(fields: &Message) -> MlflowResult<OrderField> {
+    Ok(OrderField {
+        field_name: fields.required("field_name")?.to_owned().to_owned(),
+        ascending: !fields.get("ascending").is_some() || flag(fields, "ascending")?,
+        dataset: dataset(fields)?,
+    })
+}
+
+fn one(model: LoggedModel) -> Json<Value> {
+    Json(json!({ "model": shown(model) }))
+}
+
+/// A logged model as clients read it.
+fn shown(model: LoggedModel) -> Value {
+    let mut info = json!({
+        "model_id": model.model_id,
+        "experiment_id": model.experiment_id,
+        "name": model.name,
+        "creation_timestamp_ms": model.created_at.as_millis(),
+        "last_updated_timestamp_ms": model.updated_at.as_millis(),
+        "artifact_uri": model.artifact_location,
+        "status": model.status.as_str(),
+        "model_type": model.model_type.unwrap_or_default(),
+        "source_run_id": model.source_run_id.unwrap_or_default(),
+    });
+    if !model.tags.is_empty() {
+        info["tags"] = json!(model.tags);
+    }
+    let mut data = json!({});
+    if !model.params.is_empty() {
+        data["params"] = json!(model.params);
+    }
+    if !model.metrics.is_empty() {
+        let model_id = info["model_id"].clone();
+        data["metrics"] = model.metrics.into_iter().map(|metric| metric_shown(metric, &model_id)).collect();
+    }
+    json!({ "info": info, "data": data })
+}
+
+fn metric_shown(logged: LoggedModelMetric, model_id: &Value) -> Value {
+    let metric = logged.metric;
+    // protobuf's words for what JSON has none
+    let value = match metric.value {
+        value if value.is_nan() => json!("NaN"),
+        f64::INFINITY => json!("Infinity"),
+        f64::NEG_INFINITY => json!("-Infinity"),
+        value => json!(value),
+    };
+    let mut answer = json!({
+        "key": metric.key, "value": value, "timestamp": metric.timestamp_ms, "step": metric.step,
+        "model_id": model_id, "run_id": logged.run_id,
+    });
+    if let Some(name) = metric.dataset_name {
+        answer["dataset_name"] = name.into();
+    }
+    if let Some(digest) = metric.dataset_digest {
+        answer["dataset_digest"] = digest.into();
+    }
+    answer
+}

@@ -1,0 +1,203 @@
+//! `/mlflow/registered-models/…`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Method;
+use lazuli_core::models::SearchRequest;
+use lazuli_spec::Action;
+use lazuli_spec::models::RegisteredModel;
+use lazuli_spec::runs::KeyValue;
+use serde_json::{Map, Value, json};
+
+use super::errors::MlflowResult;
+use super::json::{Message, invalid};
+use super::model_versions::shown as version_shown;
+use super::{MlflowCaller, on_both};
+use crate::AppState;
+use crate::routing::{Permission, Routes};
+
+const READ: Permission = Permission::Workspace(Action::ModelsRead);
+const WRITE: Permission = Permission::Workspace(Action::ModelsWrite);
+const DELETE: Permission = Permission::Workspace(Action::ModelsDelete);
+
+type Answer = MlflowResult<Json<Value>>;
+
+/// The routes of this noun.
+pub(crate) fn add_routes(routes: &mut Routes) {
+    let path = |verb: &str| format!("2.0/mlflow/registered-models/{verb}");
+    on_both(routes, Method::POST, &path("create"), WRITE, create);
+    on_both(routes, Method::POST, &path("rename"), WRITE, rename);
+    on_both(routes, Method::PATCH, &path("update"), WRITE, update);
+    on_both(routes, Method::DELETE, &path("delete"), DELETE, delete);
+    on_both(routes, Method::GET, &path("get"), READ, get);
+    on_both(routes, Method::GET, &path("search"), READ, search);
+    on_both(routes, Method::GET, &path("get-latest-versions"), READ, latest_versions);
+    on_both(routes, Method::POST, &path("get-latest-versions"), READ, latest_versions);
+    on_both(routes, Method::POST, &path("set-tag"), WRITE, set_tag);
+    on_both(routes, Method::DELETE, &path("delete-tag"), WRITE, delete_tag);
+    on_both(routes, Method::POST, &path("alias"), WRITE, set_alias);
+    on_both(routes, Method::DELETE, &path("alias"), WRITE, delete_alias);
+    on_both(routes, Method::GET, &path("alias"), READ, get_by_alias);
+}
+
+async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let (name, tags) = (fields.required("name")?, fields.pairs("tags")?);
+    let model = app.core.create_registered_model(&caller, &workspace, &name, tags, given(&fields, "description")?).await?;
+    Ok(Json(json!({ "registered_model": shown(model) })))
+}
+
+async fn rename(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let (name, new_name) = (fields.required("name")?, fields.required("new_name")?);
+    let model = app.core.rename_registered_model(&caller, &workspace, &name, &new_name).await?;
+    Ok(Json(json!({ "registered_model": shown(model) })))
+}
+
+async fn update(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let name = fields.required("name")?;
+    let description = any_text(&fields, "description")?;
+    let model = app.core.describe_registered_model(&caller, &workspace, &name, description).await?;
+    Ok(Json(json!({ "registered_model": shown(model) })))
+}
+
+async fn delete(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    app.core.delete_registered_model(&caller, &workspace, &fields.required("name")?).await?;
+    Ok(Json(json!({})))
+}
+
+async fn get(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let model = app.core.get_registered_model(&caller, &workspace, &fields.required("name")?).await?;
+    Ok(Json(json!({ "registered_model": shown(model) })))
+}
+
+async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let wanted = search_request(&fields, 100)?;
+    let page = app.core.search_registered_models(&caller, &workspace, wanted).await?;
+    let models: Vec<Value> = page.items.into_iter().map(shown).collect();
+    Ok(Json(paged("registered_models", models, page.next_page_token)))
+}
+
+async fn latest_versions(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let (name, stages) = (fields.required("name")?, fields.query_texts("stages")?);
+    let versions = app.core.latest_model_versions(&caller, &workspace, &name, &stages).await?;
+    let versions: Vec<Value> = versions.into_iter().map(version_shown).collect();
+    Ok(Json(paged("model_versions", versions, None)))
+}
+
+async fn set_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let name = fields.required("name")?;
+    let tag = one_tag(&fields)?;
+    app.core.set_registered_model_tag(&caller, &workspace, &name, tag).await?;
+    Ok(Json(json!({})))
+}
+
+async fn delete_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let (name, key) = (fields.required("name")?, fields.required("key")?);
+    app.core.delete_registered_model_tag(&caller, &workspace, &name, &key).await?;
+    Ok(Json(json!({})))
+}
+
+async fn set_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let (name, alias, version) = (fields.required("name")?, fields.required("alias")?, fields.required("version")?);
+    app.core.set_model_alias(&caller, &workspace, &name, &alias, &version).await?;
+    Ok(Json(json!({})))
+}
+
+async fn delete_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let (name, alias) = (fields.required("name")?, fields.required("alias")?);
+    app.core.delete_model_alias(&caller, &workspace, &name, &alias).await?;
+    Ok(Json(json!({})))
+}
+
+async fn get_by_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+    let MlflowCaller { caller, workspace } = who;
+    let (name, alias) = (fields.required("name")?, fields.required("alias")?);
+    let version = app.core.get_model_version_by_alias(&caller, &workspace, &name, &alias).await?;
+    Ok(Json(json!({ "model_version": version_shown(version) })))
+}
+
+/// The key and value of a request that sets one tag.
+pub(super) fn one_tag(fields: &Message) -> MlflowResult<KeyValue> {
+    Ok(KeyValue::new(fields.required("key")?, fields.text_or_empty("value")?))
+}
+
+/// A text that is there and not empty.
+pub(super) fn given(fields: &Message, name: &str) -> MlflowResult<Option<String>> {
+    Ok(fields.text(name)?.filter(|text| !text.is_empty()).map(str::to_owned))
+}
+
+/// A text that may be set to nothing.
+pub(super) fn any_text(fields: &Message, name: &str) -> MlflowResult<Option<String>> {
+    Ok(fields.text(name)?.map(str::to_owned))
+}
+
+/// A truth value, or a text of one; absent is false.
+pub(super) fn flag(fields: &Message, name: &str) -> MlflowResult<bool> {
+    match fields.get(name) {
+        None => Ok(false),
+        Some(Value::Bool(value)) => Ok(*value),
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(other) => Err(invalid(format!("Invalid value {other} for parameter '{name}' supplied: it must be true or false."))),
+    }
+}
+
+/// How many results at most.
+pub(super) fn max_results(fields: &Message, default: u32) -> MlflowResult<u32> {
+    let asked = fields.int("max_results")?.unwrap_or(i64::from(default));
+    u32::try_from(asked).map_err(|_| {
+        invalid(format!("Invalid value {asked} for parameter 'max_results' supplied. It must be a positive integer"))
+    })
+}
+
+/// What a search asks for.
+pub(super) fn search_request(fields: &Message, default: u32) -> MlflowResult<SearchRequest> {
+    Ok(SearchRequest {
+        filter: given(fields, "filter")?.unwrap_or_default(),
+        order_by: fields.query_texts("order_by")?,
+        max_results: max_results(fields, default)?,
+        page_token: given(fields, "page_token")?,
+    })
+}
+
+/// A list under its name; empty ones are left out, as protobuf does.
+pub(super) fn paged(name: &str, items: Vec<Value>, token: Option<String>) -> Value {
+    let mut answer = Map::new();
+    if !items.is_empty() {
+        answer.insert(name.to_owned(), items.into());
+    }
+    if let Some(token) = token {
+        answer.insert("next_page_token".to_owned(), token.into());
+    }
+    answer.into()
+}
+
+/// A registered model as clients read it.
+fn shown(model: RegisteredModel) -> Value {
+    let mut answer = json!({
+        "name": model.name,
+        "creation_timestamp": model.created_at.as_millis(),
+        "last_updated_timestamp": model.updated_at.as_millis(),
+    });
+    let versions: Vec<Value> = model.latest_versions.into_iter().map(version_shown).collect();
+    let lists = [("latest_versions", json!(versions)), ("tags", json!(model.tags)), ("aliases", json!(model.aliases))];
+    for (name, list) in lists {
+        if list.as_array().is_some_and(|items| !items.is_empty()) {
+            answer[name] = list;
+        }
+    }
+    if let Some(description) = model.description.filter(|text| !text.is_empty()) {
+        answer["description"] = description.into();
+    }
+    answer
+}
