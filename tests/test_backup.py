@@ -7,8 +7,11 @@ import stat
 import requests
 
 
-def put_artifact(server, name, content):
-    url = f"{server.plain}/api/2.0/mlflow-artifacts/artifacts/{name}"
+def put_artifact(server, path, content):
+    """Makes a run and gives it an artifact."""
+    made = requests.post(f"{server.plain}/api/2.0/mlflow/runs/create", json={"experiment_id": "0"}, headers=server.headers, timeout=30)
+    run = made.json()["run"]["info"]["run_id"]
+    url = f"{server.plain}/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/{path}"
     answer = requests.put(url, data=content, headers=server.headers, timeout=30)
     assert answer.status_code == 200, answer.text
 
@@ -77,7 +80,7 @@ def test_restore_spares_a_home_in_use(make_server, lazuli, tmp_path):
 def test_artifacts_are_in_the_backup(make_server, lazuli, tmp_path):
     server = make_server()
     content = os.urandom(3_000_000)
-    put_artifact(server, "0/" + "a" * 32 + "/artifacts/deep/some%20data.bin", content)
+    put_artifact(server, "deep/some%20data.bin", content)
     file = tmp_path / "backup"
     assert lazuli("backup", file, "--home", server.home).returncode == 0
     restored = make_server(name="restored", start=False)

@@ -207,7 +207,8 @@ def test_large_json_is_refused(make_server):
     body = json.dumps({"name": "x" * 100_000})
     headers = {**server.headers, "Content-Type": "application/json"}
     answer = requests.post(f"{server.plain}/api/2.0/mlflow/experiments/create", data=body, headers=headers, timeout=10)
-    assert answer.status_code == 413, answer.text
+    assert answer.status_code in (400, 413), answer.text
+    assert "65536" in answer.text, "the limit is named"
 
 
 def test_slow_headers_and_silence_are_cut_off(make_server):
@@ -303,7 +304,7 @@ def test_stop_lets_a_request_finish(server):
 def test_stop_does_not_wait_for_ever(make_server):
     server = make_server("--shutdown-grace", "500ms")
     with socket.create_connection(("127.0.0.1", server.port)) as stuck:
-        stuck.sendall(b"POST /api/2.0/mlflow/experiments/create HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n"
+        stuck.sendall(b"POST /api/2.0/mlflow/experiments/create HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nContent-Type: application/json\r\n"
                       + f"Authorization: Bearer {server.token}\r\n\r\n".encode())
         time.sleep(0.2)
         started = time.monotonic()
