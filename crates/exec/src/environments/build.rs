@@ -216,10 +216,14 @@ fn disk(path: &Path, error: &std::io::Error) -> EnvironmentError {
 
 /// Whether sources could help: uv says so when wheels were what was missing.
 fn lacks_only_wheels(outcome: &Outcome) -> bool {
+    const SAYINGS: [&str; 4] = [
+        "building from source is disabled",
+        "Building source distributions",
+        "no usable wheels",
+        "--no-build",
+    ];
     let text = outcome.lines.join("\n");
-    text.contains("building from source is disabled")
-        || text.contains("no usable wheels")
-        || text.contains("--no-build")
+    SAYINGS.iter().any(|saying| text.contains(saying))
 }
 
 fn unresolvable(outcome: &Outcome) -> EnvironmentError {

@@ -69,8 +69,7 @@ fn start(launch_file: &Path) -> Result<(), String> {
         .map_err(|error| format!("{}: {error}", directory.display()))?;
     let lock = crate::files::open_lock(&directory.join(LOCK_FILE))
         .map_err(|error| format!("cannot open the runner's lock: {error}"))?;
-    // held to the end of the process; a second runner of the same job would disturb the first
-    lock.try_lock()
+    hold(&lock)
         .map_err(|error| format!("another runner works in {}: {error}", directory.display()))?;
     // an error only says that the binary has chosen its provider already
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -84,4 +83,16 @@ fn start(launch_file: &Path) -> Result<(), String> {
     // a thread that still reads a file must not keep the process
     runtime.shutdown_background();
     outcome
+}
+
+/// Takes the lock to the end of the process: a second runner of the same job would disturb the first. Whoever asks whether a
+/// runner lives holds it for an instant, so one refusal says nothing.
+fn hold(lock: &std::fs::File) -> Result<(), std::fs::TryLockError> {
+    for _ in 0..50 {
+        if lock.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    lock.try_lock()
 }

@@ -342,3 +342,49 @@ async fn a_warm_start_is_quick() {
     eprintln!("launch to first byte: {shares:?}");
     assert!(shares[2] < Duration::from_secs(2), "{shares:?}");
 }
+
+#[tokio::test]
+async fn a_long_log_arrives_whole() {
+    let bench = Bench::new().await;
+    bench.launch(plan_of("seq 1 1500000")).await;
+    assert_eq!(bench.server.end().await.state, RunnerState::Completed);
+    let log = bench.server.heard.log();
+    assert_eq!(log.lines().count(), 1_500_000);
+    assert!(log.ends_with("1499999\n1500000\n"));
+}
+
+/// With the real uv, where there is one: what a job installs is its own.
+#[tokio::test]
+async fn pip_install_in_a_job_stays_in_the_job() {
+    let bench = Bench::new().await;
+    let mut plan = plan_of(
+        "python -m pip install --quiet --no-deps six==1.15.0 && python -c 'import six; print(six.__version__, six.__file__)'",
+    );
+    plan.environment.requirements = Some("six==1.16.0".to_owned());
+    bench.launch(plan).await;
+    let end = bench.server.end().await;
+    if end.state != RunnerState::Completed {
+        assert!(
+            std::env::var_os("LAZULI_TEST_UV").is_none(),
+            "{}",
+            message(&end)
+        );
+        eprintln!("skipped, no uv or no index: {}", message(&end));
+        return;
+    }
+    let log = bench.server.heard.log();
+    let own = bench.home.path().join("jobs/job1/environment");
+    assert!(log.contains(&format!("1.15.0 {}", own.display())), "{log}");
+    let report = end.environment.unwrap();
+    let shared = bench
+        .home
+        .path()
+        .join("environments")
+        .join(report.key)
+        .join("bin/python");
+    let asked = std::process::Command::new(shared)
+        .args(["-c", "import six; print(six.__version__)"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&asked.stdout), "1.16.0\n");
+}
