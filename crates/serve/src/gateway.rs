@@ -91,21 +91,21 @@ fn admit(
     let route = serving.route(endpoint);
     match (bearer, route) {
         (Some(key), Some(route)) if route.opens(key) => Ok(route),
-        (Some(_), _) => Err(unauthorized(&format!(
+        (Some(_), _) => Err(Box::new(unauthorized(&format!(
             "there is no endpoint `{endpoint}`, or this is not one of its keys"
-        ))),
-        (None, _) => Err(unauthorized(
+        )))),
+        (None, _) => Err(Box::new(unauthorized(
             "send one of the endpoint's keys: `Authorization: Bearer <key>`",
-        )),
+        ))),
     }
 }
 
-fn unauthorized(detail: &str) -> Box<Response> {
+fn unauthorized(detail: &str) -> Response {
     let mut response = refusal(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
     response
         .headers_mut()
         .insert("www-authenticate", HeaderValue::from_static("Bearer"));
-    Box::new(response)
+    response
 }
 
 fn no_choice(endpoint: &str, named: Option<&str>, reason: &NoChoice) -> Response {

@@ -1,5 +1,7 @@
 //! The whole of serving over a real core: wishes in the store become processes, the gateway answers, keys and shares hold.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,11 +19,11 @@ use lazuli_core::environment_resolver::{
 };
 use lazuli_core::testing::TestCore;
 use lazuli_serve::Serving;
-use lazuli_spec::ErrorCode;
 use lazuli_spec::deployments::{Deployment, DeploymentSpec, DeploymentState};
 use lazuli_spec::endpoints::{EndpointSpec, KeyType, Traffic};
 use lazuli_spec::trees::{Tree, TreeEntry};
 use lazuli_spec::yaml::Document;
+use lazuli_spec::{Action, ErrorCode};
 use tower::ServiceExt;
 
 const WORKSPACE: &str = "default";
@@ -102,21 +104,29 @@ impl Fixture {
     }
 
     async fn code(&self, script: &str) -> String {
-        let blobs = self.test.core.blobs();
-        let put = blobs
+        let put = self
+            .test
+            .core
+            .blobs()
             .put_content_bytes(Bytes::copy_from_slice(script.as_bytes()))
             .await
             .unwrap();
         let sha256 = lazuli_spec::trees::ContentHash::of(script.as_bytes());
-        let entry = TreeEntry {
+        let tree = Tree::new(vec![TreeEntry {
             path: "score.py".to_owned(),
             size: put.size,
             sha256,
-        };
+        }])
+        .unwrap();
+        let access = self
+            .test
+            .core
+            .access(&self.test.admin, WORKSPACE, Action::ContentWrite)
+            .await
+            .unwrap();
         format!(
             "tree:{}",
-            blobs
-                .put_tree(&Tree::new(vec![entry]).unwrap())
+            lazuli_core::content::adopt_tree(&access, &tree)
                 .await
                 .unwrap()
         )

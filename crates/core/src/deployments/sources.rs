@@ -8,7 +8,7 @@ use lazuli_spec::trees::{Tree, TreeId};
 use lazuli_store::runs;
 
 use super::models;
-use crate::{Access, Caller, Core, Error, Result};
+use crate::{Access, Caller, Core, Error, Result, content};
 
 const MODEL: &str = "model";
 const MODEL_PATH: &str = "model.path";
@@ -106,11 +106,15 @@ async fn inline(access: &Access, model: &InlineModel) -> Result<Binding> {
     })
 }
 
-/// Azure's `AZUREML_MODEL_DIR` is the parent of the folder that was given: scripts join the folder's own name to it.
-fn folder_of(reference: &Reference, tree: &Tree) -> String {
+/// Azure's `AZUREML_MODEL_DIR` is the parent of the folder that was given: scripts join the folder's own name to it. A single
+/// file lies directly in it.
+pub(super) fn folder_of(reference: &Reference, tree: &Tree) -> String {
     let path = match reference {
-        Reference::Run { path, .. } | Reference::JobOutput { path, .. } => path,
-        _ => return String::new(),
+        Reference::Run { path, .. }
+        | Reference::JobOutput { path, .. }
+        | Reference::Tree { path, .. } => path.as_str(),
+        Reference::Url(url) => url.split_once("://").map_or("", |(_, path)| path),
+        _ => "",
     };
     let name = path
         .trim_end_matches('/')
@@ -134,18 +138,16 @@ pub(crate) async fn tree_of(
     match reference {
         Reference::Tree { id, path } => {
             let id = TreeId::parse(id).map_err(|error| Error::invalid(field, error.to_string()))?;
-            let tree = access
-                .blobs()
-                .get_tree(&id)
+            let tree = content::tree_of(access, &id)
                 .await
-                .map_err(|error| Error::from(error).in_field(field))?;
+                .map_err(|error| error.in_field(field))?;
             if path.is_empty() {
                 return Ok((id, tree));
             }
             let part = tree
                 .subtree(path)
                 .ok_or_else(|| Error::invalid(field, format!("the upload has no `{path}`")))?;
-            Ok((access.blobs().put_tree(&part).await?, part))
+            Ok((content::adopt_tree(access, &part).await?, part))
         }
         Reference::Run { run, path } => artifacts(access, run, path, field).await,
         Reference::JobOutput { job, output, path }
@@ -189,7 +191,7 @@ async fn artifacts(
             .map_err(|error| Error::from(error).in_field(field))?;
         tree = Tree::new(vec![entry]).map_err(|error| Error::invalid(field, error.to_string()))?;
     }
-    Ok((access.blobs().put_tree(&tree).await?, tree))
+    Ok((content::adopt_tree(access, &tree).await?, tree))
 }
 
 async fn job_output(
@@ -241,7 +243,7 @@ async fn environment_of(
             binding.requirements = inline.requirements_text();
         }
         JobEnvironment::Reference(text) => {
-            models::environment(core, caller, access, text, binding).await?
+            models::environment(core, caller, access, text, binding).await?;
         }
     }
     Ok(())
