@@ -21,7 +21,10 @@ impl Live {
         // feeds that nobody follows any more are swept here, where new ones come
         feeds.retain(|_, feed| feed.receiver_count() > 0);
         let key = (workspace_id.to_owned(), job.to_owned());
-        feeds.entry(key).or_insert_with(|| watch::Sender::new(0)).subscribe()
+        feeds
+            .entry(key)
+            .or_insert_with(|| watch::Sender::new(0))
+            .subscribe()
     }
 
     /// There is news about a job.
@@ -34,11 +37,18 @@ impl Live {
 
     /// The name of a workspace, if it was asked for before.
     pub(crate) fn workspace(&self, id: &str) -> Option<String> {
-        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.workspaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
     }
 
     /// Remembers the name of a workspace, which never changes.
     pub(crate) fn remember_workspace(&self, id: &str, name: &str) {
-        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), name.to_owned());
+        self.workspaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.to_owned(), name.to_owned());
     }
 }

@@ -35,7 +35,12 @@ pub struct LogFollower {
 
 impl Core {
     /// The logs of a job with their lengths.
-    pub async fn list_job_logs(&self, caller: &Caller, workspace: &str, job: &str) -> Result<Vec<LogRow>> {
+    pub async fn list_job_logs(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        job: &str,
+    ) -> Result<Vec<LogRow>> {
         let access = self.access(caller, workspace, Action::JobsRead).await?;
         let (workspace_id, name) = (access.workspace_id().to_owned(), job.to_owned());
         let (row, mut logs) = access
@@ -51,8 +56,14 @@ impl Core {
                 let mut found = std::pin::pin!(access.blobs().list(Some(&root)));
                 while let Some(meta) = found.next().await {
                     let meta = meta?;
-                    let name = meta.key.relative_to(&root).map(|rest| format!("{folder}/{rest}"));
-                    logs.extend(name.map(|name| LogRow { name, length: i64::try_from(meta.size).unwrap_or(i64::MAX) }));
+                    let name = meta
+                        .key
+                        .relative_to(&root)
+                        .map(|rest| format!("{folder}/{rest}"));
+                    logs.extend(name.map(|name| LogRow {
+                        name,
+                        length: i64::try_from(meta.size).unwrap_or(i64::MAX),
+                    }));
                 }
             }
         }
@@ -60,13 +71,29 @@ impl Core {
     }
 
     /// Begins to follow a log at an offset.
-    pub async fn follow_job_log(&self, caller: &Caller, workspace: &str, job: &str, name: &str, offset: u64) -> Result<LogFollower> {
+    pub async fn follow_job_log(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        job: &str,
+        name: &str,
+        offset: u64,
+    ) -> Result<LogFollower> {
         let access = self.access(caller, workspace, Action::JobsRead).await?;
         // subscribed before the first read, so that nothing falls between
         let news = self.jobs().follow(access.workspace_id(), job);
         let (workspace_id, wanted) = (access.workspace_id().to_owned(), job.to_owned());
-        let row = access.read(move |tx| super::find(tx, &workspace_id, &wanted)).await?;
-        Ok(LogFollower { access, job: job.to_owned(), experiment_id: row.experiment_id, name: name.to_owned(), offset, news })
+        let row = access
+            .read(move |tx| super::find(tx, &workspace_id, &wanted))
+            .await?;
+        Ok(LogFollower {
+            access,
+            job: job.to_owned(),
+            experiment_id: row.experiment_id,
+            name: name.to_owned(),
+            offset,
+            news,
+        })
     }
 }
 
@@ -79,7 +106,11 @@ impl LogFollower {
     /// What there is now, without waiting.
     pub async fn read(&mut self) -> Result<LogSlice> {
         self.news.mark_unchanged();
-        let (workspace_id, job, name) = (self.access.workspace_id().to_owned(), self.job.clone(), self.name.clone());
+        let (workspace_id, job, name) = (
+            self.access.workspace_id().to_owned(),
+            self.job.clone(),
+            self.name.clone(),
+        );
         let offset = i64::try_from(self.offset).unwrap_or(i64::MAX);
         let (state, settled, bytes) = self
             .access
@@ -89,7 +120,11 @@ impl LogFollower {
                 Ok((row.progress.state, row.settled, bytes))
             })
             .await?;
-        let bytes = if settled && bytes.is_empty() { self.read_artifact().await? } else { Bytes::from(bytes) };
+        let bytes = if settled && bytes.is_empty() {
+            self.read_artifact().await?
+        } else {
+            Bytes::from(bytes)
+        };
         self.offset += bytes.len() as u64;
         Ok(LogSlice { bytes, state })
     }
@@ -115,7 +150,11 @@ impl LogFollower {
             return Ok(Bytes::new());
         }
         let end = size.min(self.offset + MAX_SLICE as u64);
-        let read = self.access.blobs().get_range(&key, ByteRange::Between(self.offset, end)).await?;
+        let read = self
+            .access
+            .blobs()
+            .get_range(&key, ByteRange::Between(self.offset, end))
+            .await?;
         Ok(read.bytes(MAX_SLICE as u64).await?)
     }
 }
@@ -132,9 +171,16 @@ pub(crate) async fn keep_logs(access: &Access, workspace_id: &str, job: &str) ->
     for log in logs {
         let place = BlobKey::artifact(&experiment_id, job, &log.name)?;
         let pieces = futures::stream::try_unfold(0_i64, |offset| {
-            let (access, key, job, name) = (access.clone(), workspace_id.to_owned(), job.to_owned(), log.name.clone());
+            let (access, key, job, name) = (
+                access.clone(),
+                workspace_id.to_owned(),
+                job.to_owned(),
+                log.name.clone(),
+            );
             async move {
-                let bytes = access.read(move |tx| Ok(jobs::read_log(tx, &key, &job, &name, offset, MAX_SLICE)?)).await?;
+                let bytes = access
+                    .read(move |tx| Ok(jobs::read_log(tx, &key, &job, &name, offset, MAX_SLICE)?))
+                    .await?;
                 let next = offset + bytes.len() as i64;
                 Ok::<_, Error>((!bytes.is_empty()).then(|| (Bytes::from(bytes), next)))
             }

@@ -24,7 +24,9 @@ pub(crate) fn entry(row: QueueRow) -> Entry {
         sequence: u64::try_from(progress.sequence).unwrap_or(0),
         seen_at: progress.seen_at,
         cancel_at: progress.cancel_at,
-        timeout_seconds: progress.timeout_seconds.and_then(|seconds| u64::try_from(seconds).ok()),
+        timeout_seconds: progress
+            .timeout_seconds
+            .and_then(|seconds| u64::try_from(seconds).ok()),
         error: progress.error,
         exit_code: progress.exit_code,
     }
@@ -39,14 +41,22 @@ fn progress(entry: &Entry) -> Progress {
         sequence: i64::try_from(entry.sequence).unwrap_or(i64::MAX),
         seen_at: entry.seen_at,
         cancel_at: entry.cancel_at,
-        timeout_seconds: entry.timeout_seconds.and_then(|seconds| i64::try_from(seconds).ok()),
+        timeout_seconds: entry
+            .timeout_seconds
+            .and_then(|seconds| i64::try_from(seconds).ok()),
         exit_code: entry.exit_code,
         error: entry.error.clone(),
     }
 }
 
 /// Applies a happening to a job's row, and carries a new state over to its run and its tokens.
-pub(crate) fn advance(tx: &mut Tx<'_>, workspace_id: &str, job: &str, happening: Happening, now: Timestamp) -> Result<(Outcome, Entry)> {
+pub(crate) fn advance(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &str,
+    happening: Happening,
+    now: Timestamp,
+) -> Result<(Outcome, Entry)> {
     let row = jobs::progress(tx, workspace_id, job)?.ok_or_else(|| Error::not_found("job", job))?;
     let mut entry = entry(row);
     let outcome = entry.apply(happening, now);
@@ -65,8 +75,14 @@ pub(crate) fn advance(tx: &mut Tx<'_>, workspace_id: &str, job: &str, happening:
 
 /// The job's run shows the same: a run starts when its command does and ends when the job does.
 fn follow_in_run(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
-    let Some(run) = runs::find(tx, &entry.workspace_id, &entry.name, true)? else { return Ok(()) };
-    let ended = entry.state.is_terminal().then_some(entry.phases.ended_at).flatten();
+    let Some(run) = runs::find(tx, &entry.workspace_id, &entry.name, true)? else {
+        return Ok(());
+    };
+    let ended = entry
+        .state
+        .is_terminal()
+        .then_some(entry.phases.ended_at)
+        .flatten();
     runs::update(tx, &run, Some(entry.state.run_status()), ended, None)?;
     if let (JobState::Running, Some(started)) = (entry.state, entry.phases.running_at) {
         runs::set_start(tx, &run, started)?;
@@ -76,7 +92,13 @@ fn follow_in_run(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
 
 impl Core {
     /// Applies a happening in a transaction of its own, with the record and the event of a new state, and tells who waits.
-    pub(crate) async fn advance_job(&self, access: &Access, workspace_id: &str, job: &str, happening: Happening) -> Result<(Outcome, Entry)> {
+    pub(crate) async fn advance_job(
+        &self,
+        access: &Access,
+        workspace_id: &str,
+        job: &str,
+        happening: Happening,
+    ) -> Result<(Outcome, Entry)> {
         let (key, name) = (workspace_id.to_owned(), job.to_owned());
         let moved = access
             .write(format!("jobs/{job}"), move |tx, change| {
@@ -90,7 +112,12 @@ impl Core {
     }
 
     /// After a commit: wakes the scheduler when there is something for it, and those who follow the job.
-    pub(crate) fn job_news(&self, workspace_id: &str, job: &str, (outcome, entry): &(Outcome, Entry)) {
+    pub(crate) fn job_news(
+        &self,
+        workspace_id: &str,
+        job: &str,
+        (outcome, entry): &(Outcome, Entry),
+    ) {
         if *outcome != Outcome::Moved {
             return;
         }

@@ -13,7 +13,7 @@ use lazuli_spec::trees::{ContentHash, Tree};
 use lazuli_store::jobs::{InputRow, JobRow, OutputRow};
 use lazuli_store::{Tx, assets, jobs, model_versions, models, runs};
 
-use crate::{Core, Error, Result};
+use crate::{Error, Result};
 
 /// Where the content of an input is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,11 @@ pub(super) enum Content {
     /// In a tree of this workspace, at a path (empty for all of it).
     Tree { id: String, path: String },
     /// Among a run's artifacts.
-    Artifacts { experiment_id: String, run: String, path: String },
+    Artifacts {
+        experiment_id: String,
+        run: String,
+        path: String,
+    },
     /// Elsewhere.
     Uri(String),
 }
@@ -50,22 +54,44 @@ pub(super) fn look_up(tx: &mut Tx<'_>, workspace_id: &str, job: &CommandJob) -> 
     for (name, input) in job.flat_inputs() {
         if let JobInput::Asset(asset) = input {
             let field = format!("inputs.{name}.path");
-            inputs.insert(name, source(tx, workspace_id, &asset.path, asset.kind, &field)?);
+            inputs.insert(
+                name,
+                source(tx, workspace_id, &asset.path, asset.kind, &field)?,
+            );
         }
     }
-    let code = job.code.as_deref().map(|code| code_source(tx, workspace_id, code)).transpose()?;
+    let code = job
+        .code
+        .as_deref()
+        .map(|code| code_source(tx, workspace_id, code))
+        .transpose()?;
     let (environment, environment_row) = environment(tx, workspace_id, job)?;
     for (name, output) in &job.outputs {
         if let Some(output) = output {
             check_registration(tx, workspace_id, name, output)?;
         }
     }
-    Ok(Known { inputs, code, environment, environment_row })
+    Ok(Known {
+        inputs,
+        code,
+        environment,
+        environment_row,
+    })
 }
 
-fn source(tx: &mut Tx<'_>, workspace_id: &str, text: &str, kind: PortType, field: &str) -> Result<Source> {
-    let reference = Reference::parse(text).map_err(|error| Error::invalid(field, error.to_string()))?;
-    let is_model = matches!(kind, PortType::CustomModel | PortType::MlflowModel | PortType::TritonModel);
+fn source(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    text: &str,
+    kind: PortType,
+    field: &str,
+) -> Result<Source> {
+    let reference =
+        Reference::parse(text).map_err(|error| Error::invalid(field, error.to_string()))?;
+    let is_model = matches!(
+        kind,
+        PortType::CustomModel | PortType::MlflowModel | PortType::TritonModel
+    );
     match reference {
         Reference::Asset { name, version } if is_model => model(tx, workspace_id, &name, &version, field),
         Reference::Asset { name, version } => data(tx, workspace_id, &name, &version, kind, field),
@@ -81,7 +107,14 @@ fn source(tx: &mut Tx<'_>, workspace_id: &str, text: &str, kind: PortType, field
     }
 }
 
-fn asset(tx: &mut Tx<'_>, workspace_id: &str, kind: AssetKind, name: &str, version: &Version, field: &str) -> Result<Asset> {
+fn asset(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    kind: AssetKind,
+    name: &str,
+    version: &Version,
+    field: &str,
+) -> Result<Asset> {
     let found = match version {
         Version::Exact(version) => assets::find(tx, workspace_id, kind, name, version)?,
         Version::Label(label) if label == "latest" => assets::latest(tx, workspace_id, kind, name)?,
@@ -90,27 +123,57 @@ fn asset(tx: &mut Tx<'_>, workspace_id: &str, kind: AssetKind, name: &str, versi
     found.ok_or_else(|| Error::not_found(kind.noun(), format!("{name}{version}")).in_field(field))
 }
 
-fn data(tx: &mut Tx<'_>, workspace_id: &str, name: &str, version: &Version, kind: PortType, field: &str) -> Result<Source> {
+fn data(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+    version: &Version,
+    kind: PortType,
+    field: &str,
+) -> Result<Source> {
     let found = asset(tx, workspace_id, AssetKind::Data, name, version, field)?;
     let AssetContent::Data(content) = &found.content else {
-        return Err(Error::internal(format!("the data asset `{name}` holds something else")));
+        return Err(Error::internal(format!(
+            "the data asset `{name}` holds something else"
+        )));
     };
     let fits = match content.data_type {
         DataType::UriFile => kind == PortType::UriFile,
         DataType::UriFolder => matches!(kind, PortType::UriFolder | PortType::Mltable),
     };
     if !fits {
-        let words = format!("the data asset `{name}:{}` is of type `{}`", found.version, content.data_type.as_str());
-        return Err(Error::invalid(field, words).hint(format!("write `type: {}` for this input", content.data_type.as_str())));
+        let words = format!(
+            "the data asset `{name}:{}` is of type `{}`",
+            found.version,
+            content.data_type.as_str()
+        );
+        return Err(Error::invalid(field, words).hint(format!(
+            "write `type: {}` for this input",
+            content.data_type.as_str()
+        )));
     }
     let content = match &content.source {
-        DataSource::Tree(id) => Content::Tree { id: id.as_str().to_owned(), path: String::new() },
+        DataSource::Tree(id) => Content::Tree {
+            id: id.as_str().to_owned(),
+            path: String::new(),
+        },
         DataSource::Uri(uri) => Content::Uri(uri.clone()),
     };
-    Ok(Source { kind: "data", asset: Some(found.name), version: Some(found.version), content })
+    Ok(Source {
+        kind: "data",
+        asset: Some(found.name),
+        version: Some(found.version),
+        content,
+    })
 }
 
-fn model(tx: &mut Tx<'_>, workspace_id: &str, name: &str, version: &Version, field: &str) -> Result<Source> {
+fn model(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+    version: &Version,
+    field: &str,
+) -> Result<Source> {
     let missing = || Error::not_found("model", format!("{name}{version}")).in_field(field);
     let row = models::find(tx, workspace_id, name)?.ok_or_else(missing)?;
     let found = match version {
@@ -119,29 +182,61 @@ fn model(tx: &mut Tx<'_>, workspace_id: &str, name: &str, version: &Version, fie
         Version::Label(label) => {
             let mut rows = [row];
             models::complete(tx, &mut rows)?;
-            let alias = rows[0].model.aliases.iter().find(|alias| alias.alias == *label).map(|alias| alias.version.clone());
-            alias.map(|version| model_versions::find(tx, workspace_id, name, &version)).transpose()?.flatten()
+            let alias = rows[0]
+                .model
+                .aliases
+                .iter()
+                .find(|alias| alias.alias == *label)
+                .map(|alias| alias.version.clone());
+            alias
+                .map(|version| model_versions::find(tx, workspace_id, name, &version))
+                .transpose()?
+                .flatten()
         }
     };
     let found = found.ok_or_else(missing)?.version;
     let content = match (&found.tree, Reference::parse(&found.source)) {
-        (Some(id), _) => Content::Tree { id: id.clone(), path: String::new() },
-        (None, Ok(Reference::Run { run, path })) => artifacts(tx, workspace_id, "run", &run, path, field)?.content,
+        (Some(id), _) => Content::Tree {
+            id: id.clone(),
+            path: String::new(),
+        },
+        (None, Ok(Reference::Run { run, path })) => {
+            artifacts(tx, workspace_id, "run", &run, path, field)?.content
+        }
         (None, _) => match found.run_id.as_deref().zip(artifact_path(&found.location)) {
             Some((run, path)) => artifacts(tx, workspace_id, "run", run, path, field)?.content,
-            None => return Err(Error::conflict(format!("the files of the model `{name}:{}` are not on this server", found.version)).in_field(field)),
+            None => {
+                return Err(Error::conflict(format!(
+                    "the files of the model `{name}:{}` are not on this server",
+                    found.version
+                ))
+                .in_field(field));
+            }
         },
     };
-    Ok(Source { kind: "model", asset: Some(name.to_owned()), version: Some(found.version), content })
+    Ok(Source {
+        kind: "model",
+        asset: Some(name.to_owned()),
+        version: Some(found.version),
+        content,
+    })
 }
 
 /// The path below a run's artifacts in `mlflow-artifacts:/<experiment>/<run>/artifacts/<path>`.
 fn artifact_path(location: &str) -> Option<String> {
     let rest = location.strip_prefix("mlflow-artifacts:/")?;
-    rest.split_once("/artifacts/").map(|(_, path)| path.to_owned())
+    rest.split_once("/artifacts/")
+        .map(|(_, path)| path.to_owned())
 }
 
-fn job_output(tx: &mut Tx<'_>, workspace_id: &str, job: String, output: String, path: String, field: &str) -> Result<Source> {
+fn job_output(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: String,
+    output: String,
+    path: String,
+    field: &str,
+) -> Result<Source> {
     if output == "artifacts" || output == "default" {
         let mut source = artifacts(tx, workspace_id, "job", &job, path, field)?;
         source.version = Some(output);
@@ -150,36 +245,87 @@ fn job_output(tx: &mut Tx<'_>, workspace_id: &str, job: String, output: String, 
     let row = super::find(tx, workspace_id, &job).map_err(|error| error.in_field(field))?;
     let outputs = jobs::outputs(tx, workspace_id, &job)?;
     let found = outputs.into_iter().find(|found| found.name == output);
-    let found = found.ok_or_else(|| Error::not_found("output", format!("{output} of the job {job}")).in_field(field))?;
+    let found = found.ok_or_else(|| {
+        Error::not_found("output", format!("{output} of the job {job}")).in_field(field)
+    })?;
     let Some(id) = found.tree else {
-        let words = format!("the job `{job}` has not made its output `{output}`: it is {}", row.progress.state);
+        let words = format!(
+            "the job `{job}` has not made its output `{output}`: it is {}",
+            row.progress.state
+        );
         return Err(Error::conflict(words).in_field(field));
     };
-    Ok(Source { kind: "job", asset: Some(job), version: Some(output), content: Content::Tree { id, path } })
+    Ok(Source {
+        kind: "job",
+        asset: Some(job),
+        version: Some(output),
+        content: Content::Tree { id, path },
+    })
 }
 
-fn artifacts(tx: &mut Tx<'_>, workspace_id: &str, kind: &'static str, run: &str, path: String, field: &str) -> Result<Source> {
-    let info = runs::info(tx, workspace_id, run)?.ok_or_else(|| Error::not_found(kind, run).in_field(field))?;
-    let content = Content::Artifacts { experiment_id: info.experiment_id.to_string(), run: run.to_owned(), path };
-    Ok(Source { kind, asset: Some(run.to_owned()), version: None, content })
+fn artifacts(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    kind: &'static str,
+    run: &str,
+    path: String,
+    field: &str,
+) -> Result<Source> {
+    let info = runs::info(tx, workspace_id, run)?
+        .ok_or_else(|| Error::not_found(kind, run).in_field(field))?;
+    let content = Content::Artifacts {
+        experiment_id: info.experiment_id.to_string(),
+        run: run.to_owned(),
+        path,
+    };
+    Ok(Source {
+        kind,
+        asset: Some(run.to_owned()),
+        version: None,
+        content,
+    })
 }
 
 fn code_source(tx: &mut Tx<'_>, workspace_id: &str, text: &str) -> Result<Source> {
-    let reference = Reference::parse(text).map_err(|error| Error::invalid("code", error.to_string()))?;
+    let reference =
+        Reference::parse(text).map_err(|error| Error::invalid("code", error.to_string()))?;
     match reference {
-        Reference::Tree { id, path } if path.is_empty() => Ok(Source { kind: "code", asset: None, version: None, content: Content::Tree { id, path } }),
+        Reference::Tree { id, path } if path.is_empty() => Ok(Source {
+            kind: "code",
+            asset: None,
+            version: None,
+            content: Content::Tree { id, path },
+        }),
         Reference::Asset { name, version } => {
             let found = asset(tx, workspace_id, AssetKind::Code, &name, &version, "code")?;
             let id = found.content_hash.as_str().to_owned();
-            Ok(Source { kind: "code", asset: Some(found.name), version: Some(found.version), content: Content::Tree { id, path: String::new() } })
+            Ok(Source {
+                kind: "code",
+                asset: Some(found.name),
+                version: Some(found.version),
+                content: Content::Tree {
+                    id,
+                    path: String::new(),
+                },
+            })
         }
-        Reference::Local(path) => Err(Error::invalid("code", format!("`{path}` is a folder on your machine; the server cannot see it"))
-            .hint("`lazuli job create` uploads it; over REST, upload the files and write `tree:<id>`")),
-        _ => Err(Error::invalid("code", format!("`{text}` cannot be used as code")).hint("name a folder, or a code asset `azureml:<name>:<version>`")),
+        Reference::Local(path) => Err(Error::invalid(
+            "code",
+            format!("`{path}` is a folder on your machine; the server cannot see it"),
+        )
+        .hint("`lazuli job create` uploads it; over REST, upload the files and write `tree:<id>`")),
+        _ => Err(
+            Error::invalid("code", format!("`{text}` cannot be used as code"))
+                .hint("name a folder, or a code asset `azureml:<name>:<version>`"),
+        ),
     }
 }
 
-fn environment(tx: &mut Tx<'_>, workspace_id: &str, job: &CommandJob) -> Result<(PlanEnvironment, InputRow)> {
+fn environment(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    job: &CommandJob,
+) -> Result<(PlanEnvironment, InputRow)> {
     let row = |reference: &str, asset: Option<&Asset>, tree: Option<String>| InputRow {
         name: ".environment".to_owned(),
         kind: "environment".to_owned(),
@@ -191,34 +337,65 @@ fn environment(tx: &mut Tx<'_>, workspace_id: &str, job: &CommandJob) -> Result<
     let text = match &job.environment {
         None => return Err(Error::invalid("environment", "this field is required")),
         Some(JobEnvironment::Inline(inline)) => {
-            let definition = EnvironmentDefinition { image: inline.image.clone(), conda_file: inline.conda_text(), requirements: inline.requirements_text() };
-            let definition = definition.checked().map_err(|error| Error::invalid(&format!("environment.{}", error.field), error.message))?;
+            let definition = EnvironmentDefinition {
+                image: inline.image.clone(),
+                conda_file: inline.conda_text(),
+                requirements: inline.requirements_text(),
+            };
+            let definition = definition.checked().map_err(|error| {
+                Error::invalid(&format!("environment.{}", error.field), error.message)
+            })?;
             let label = inline.name.clone().unwrap_or_else(|| "inline".to_owned());
             let hash = definition.hash().as_str().to_owned();
             return Ok((plan(label, definition), row("inline", None, Some(hash))));
         }
         Some(JobEnvironment::Reference(text)) => text.trim(),
     };
-    let reference = Reference::parse(text).map_err(|error| Error::invalid("environment", error.to_string()))?;
+    let reference =
+        Reference::parse(text).map_err(|error| Error::invalid("environment", error.to_string()))?;
     let (name, version) = match &reference {
         Reference::Asset { name, version } => (name.as_str(), version.clone()),
         // a bare word is the newest of that name here, or a curated name
         Reference::Local(name) => (name.as_str(), Version::Label("latest".to_owned())),
-        Reference::Registry { collection, .. } if collection == "environments" => return Ok((named(text, text), row(text, None, None))),
-        _ => return Err(Error::invalid("environment", format!("`{text}` does not name an environment"))),
+        Reference::Registry { collection, .. } if collection == "environments" => {
+            return Ok((named(text, text), row(text, None, None)));
+        }
+        _ => {
+            return Err(Error::invalid(
+                "environment",
+                format!("`{text}` does not name an environment"),
+            ));
+        }
     };
-    match asset(tx, workspace_id, AssetKind::Environment, name, &version, "environment") {
+    match asset(
+        tx,
+        workspace_id,
+        AssetKind::Environment,
+        name,
+        &version,
+        "environment",
+    ) {
         Ok(found) => {
             let AssetContent::Environment(definition) = found.content.clone() else {
-                return Err(Error::internal(format!("the environment `{name}` holds something else")));
+                return Err(Error::internal(format!(
+                    "the environment `{name}` holds something else"
+                )));
             };
             let hash = Some(found.content_hash.as_str().to_owned());
             let known = row(text, Some(&found), hash);
-            Ok((plan(format!("{}:{}", found.name, found.version), definition), known))
+            Ok((
+                plan(format!("{}:{}", found.name, found.version), definition),
+                known,
+            ))
         }
         Err(error) if error.code == lazuli_spec::ErrorCode::NotFound => {
-            let curated = matches!(reference, Reference::Local(_)) || name.to_ascii_lowercase().starts_with("azureml-");
-            if curated { Ok((named(name, name), row(text, None, None))) } else { Err(error) }
+            let curated = matches!(reference, Reference::Local(_))
+                || name.to_ascii_lowercase().starts_with("azureml-");
+            if curated {
+                Ok((named(name, name), row(text, None, None)))
+            } else {
+                Err(error)
+            }
         }
         Err(error) => Err(error),
     }
@@ -226,24 +403,45 @@ fn environment(tx: &mut Tx<'_>, workspace_id: &str, job: &CommandJob) -> Result<
 
 /// A curated environment: its name goes to the resolver as it is.
 fn named(label: &str, image: &str) -> PlanEnvironment {
-    PlanEnvironment { label: label.to_owned(), image: Some(image.to_owned()), conda_file: None, requirements: None }
+    PlanEnvironment {
+        label: label.to_owned(),
+        image: Some(image.to_owned()),
+        conda_file: None,
+        requirements: None,
+    }
 }
 
 fn plan(label: String, definition: EnvironmentDefinition) -> PlanEnvironment {
-    PlanEnvironment { label, image: definition.image, conda_file: definition.conda_file, requirements: definition.requirements }
+    PlanEnvironment {
+        label,
+        image: definition.image,
+        conda_file: definition.conda_file,
+        requirements: definition.requirements,
+    }
 }
 
 /// A version that is asked for and taken is refused now, not after hours of work.
-fn check_registration(tx: &mut Tx<'_>, workspace_id: &str, output: &str, spec: &lazuli_spec::jobs::JobOutput) -> Result<()> {
-    let (Some(name), Some(version)) = (&spec.name, &spec.version) else { return Ok(()) };
+fn check_registration(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    output: &str,
+    spec: &lazuli_spec::jobs::JobOutput,
+) -> Result<()> {
+    let (Some(name), Some(version)) = (&spec.name, &spec.version) else {
+        return Ok(());
+    };
     let taken = match spec.kind {
-        None | Some(PortType::UriFile | PortType::UriFolder | PortType::Mltable) => assets::find(tx, workspace_id, AssetKind::Data, name, version)?.is_some(),
+        None | Some(PortType::UriFile | PortType::UriFolder | PortType::Mltable) => {
+            assets::find(tx, workspace_id, AssetKind::Data, name, version)?.is_some()
+        }
         Some(_) => model_versions::find(tx, workspace_id, name, version)?.is_some(),
     };
     if taken {
-        return Err(Error::already_exists("version", format!("{name}:{version}"))
-            .in_field(&format!("outputs.{output}.version"))
-            .hint("leave `version` out to get the next number"));
+        return Err(
+            Error::already_exists("version", format!("{name}:{version}"))
+                .in_field(&format!("outputs.{output}.version"))
+                .hint("leave `version` out to get the next number"),
+        );
     }
     Ok(())
 }
@@ -260,8 +458,16 @@ pub(super) struct Registration {
 
 impl Registration {
     pub(super) fn new(id: &ContentHash, tree: &Tree) -> Result<Self> {
-        let as_type = |data_type| DataContent::stored(data_type, id.clone(), tree).map_err(|error| error.message);
-        Ok(Self { id: id.clone(), count: tree.count(), size: tree.size(), one: as_type(DataType::UriFile), all: as_type(DataType::UriFolder) })
+        let as_type = |data_type| {
+            DataContent::stored(data_type, id.clone(), tree).map_err(|error| error.message)
+        };
+        Ok(Self {
+            id: id.clone(),
+            count: tree.count(),
+            size: tree.size(),
+            one: as_type(DataType::UriFile),
+            all: as_type(DataType::UriFolder),
+        })
     }
 
     pub(super) fn tree(&self) -> &str {
@@ -269,21 +475,55 @@ impl Registration {
     }
 
     /// Registers a named output; the version it got. Unnamed ones stay the job's own.
-    pub(super) fn register(&self, tx: &mut Tx<'_>, core: &Core, job: &JobRow, output: &OutputRow, now: Timestamp) -> Result<Option<String>> {
-        let Some(name) = &output.asset else { return Ok(None) };
+    pub(super) fn register(
+        &self,
+        tx: &mut Tx<'_>,
+        job: &JobRow,
+        output: &OutputRow,
+        now: Timestamp,
+    ) -> Result<Option<String>> {
+        let Some(name) = &output.asset else {
+            return Ok(None);
+        };
         match output.kind.as_str() {
-            "uri_file" => self.register_data(tx, job, output, name, &self.one, now).map(Some),
-            "uri_folder" | "mltable" => self.register_data(tx, job, output, name, &self.all, now).map(Some),
-            _ => super::resolve_content::register_model(tx, core, job, output, name, self.tree(), now).map(Some),
+            "uri_file" => self
+                .register_data(tx, job, output, name, &self.one, now)
+                .map(Some),
+            "uri_folder" | "mltable" => self
+                .register_data(tx, job, output, name, &self.all, now)
+                .map(Some),
+            _ => super::resolve_content::register_model(tx, job,
+                output,
+                name,
+                self.tree(),
+                now,
+            )
+            .map(Some),
         }
     }
 
-    fn register_data(&self, tx: &mut Tx<'_>, job: &JobRow, output: &OutputRow, name: &str, content: &Result<DataContent, String>, now: Timestamp) -> Result<String> {
-        let content = content.clone().map_err(|words| Error::invalid("tree", words))?;
+    fn register_data(
+        &self,
+        tx: &mut Tx<'_>,
+        job: &JobRow,
+        output: &OutputRow,
+        name: &str,
+        content: &Result<DataContent, String>,
+        now: Timestamp,
+    ) -> Result<String> {
+        let content = content
+            .clone()
+            .map_err(|words| Error::invalid("tree", words))?;
         let reserved = assets::reserve(tx, &job.workspace_id, AssetKind::Data, name, now)?;
-        let version = output.version.clone().unwrap_or_else(|| reserved.next_version.to_string());
+        let version = output
+            .version
+            .clone()
+            .unwrap_or_else(|| reserved.next_version.to_string());
         if assets::find(tx, &job.workspace_id, AssetKind::Data, name, &version)?.is_some() {
-            return Err(Error::already_exists("data asset", format!("{name}:{version}")));
+            return Err(Error::already_exists(
+                "data asset",
+                format!("{name}:{version}"),
+            ));
         }
         let asset = Asset {
             name: name.to_owned(),
@@ -296,7 +536,10 @@ impl Registration {
             description: String::new(),
             tags: BTreeMap::new(),
             properties: BTreeMap::new(),
-            origin: Origin { job: Some(job.name.clone()), output: Some(output.name.clone()) },
+            origin: Origin {
+                job: Some(job.name.clone()),
+                output: Some(output.name.clone()),
+            },
             archived: false,
             created_at: now,
             created_by: job.created_by.clone(),

@@ -12,7 +12,7 @@ use lazuli_store::jobs::{InputRow, JobRow, OutputRow};
 use lazuli_store::{Tx, contents, model_versions, models};
 
 use super::resolve::{Content, Known, Source};
-use crate::{Access, Core, Error, Result};
+use crate::{Access, Error, Result};
 
 /// What a job's inputs are for the runner, and for lineage.
 #[derive(Debug)]
@@ -24,23 +24,39 @@ pub(super) struct Staged {
 
 /// Looks into the content of every input. Nothing is written but content itself, which is named by its hash.
 pub(super) async fn stage(access: &Access, job: &CommandJob, known: &Known) -> Result<Staged> {
-    let mut staged = Staged { inputs: BTreeMap::new(), code_tree: None, rows: vec![known.environment_row.clone()] };
+    let mut staged = Staged {
+        inputs: BTreeMap::new(),
+        code_tree: None,
+        rows: vec![known.environment_row.clone()],
+    };
     for (name, input) in job.flat_inputs() {
         let plan = match (input, known.inputs.get(&name)) {
             (JobInput::Asset(asset), Some(source)) => {
                 let field = format!("inputs.{name}.path");
-                let mode = asset.mode.map(lazuli_spec::jobs::ReadMode::plan).unwrap_or_default();
+                let mode = asset
+                    .mode
+                    .map(lazuli_spec::jobs::ReadMode::plan)
+                    .unwrap_or_default();
                 let plan = content(access, &source.content, asset.kind, mode, &field).await?;
                 staged.rows.push(row(&name, &asset.path, source, &plan));
                 plan
             }
-            (JobInput::Literal(literal), _) => PlanInput::Literal { value: literal.text() },
+            (JobInput::Literal(literal), _) => PlanInput::Literal {
+                value: literal.text(),
+            },
             (JobInput::Asset(_) | JobInput::Group(_), _) => continue,
         };
         staged.inputs.insert(name, plan);
     }
     if let Some((source, reference)) = known.code.as_ref().zip(job.code.as_deref()) {
-        let plan = content(access, &source.content, PortType::UriFolder, InputMode::Download, "code").await?;
+        let plan = content(
+            access,
+            &source.content,
+            PortType::UriFolder,
+            InputMode::Download,
+            "code",
+        )
+        .await?;
         staged.rows.push(row(".code", reference, source, &plan));
         if let PlanInput::Tree { tree, .. } = plan {
             staged.code_tree = Some(tree);
@@ -64,56 +80,115 @@ fn row(name: &str, reference: &str, source: &Source, plan: &PlanInput) -> InputR
     }
 }
 
-async fn content(access: &Access, content: &Content, kind: PortType, mode: InputMode, field: &str) -> Result<PlanInput> {
+async fn content(
+    access: &Access,
+    content: &Content,
+    kind: PortType,
+    mode: InputMode,
+    field: &str,
+) -> Result<PlanInput> {
     let wants_file = kind == PortType::UriFile;
     let (tree, id, path) = match content {
-        Content::Uri(uri) => return Ok(PlanInput::Uri { uri: uri.clone(), file: wants_file, mode }),
+        Content::Uri(uri) => {
+            return Ok(PlanInput::Uri {
+                uri: uri.clone(),
+                file: wants_file,
+                mode,
+            });
+        }
         Content::Tree { id, path } => {
             let (tree, id) = stored(access, id, field).await?;
             (tree, id, path.clone())
         }
-        Content::Artifacts { experiment_id, run, path } => snapshot(access, experiment_id, run, path, field).await?,
+        Content::Artifacts {
+            experiment_id,
+            run,
+            path,
+        } => snapshot(access, experiment_id, run, path, field).await?,
     };
     if wants_file {
-        let file = if path.is_empty() && tree.count() == 1 { tree.entries()[0].path.clone() } else { path };
+        let file = if path.is_empty() && tree.count() == 1 {
+            tree.entries()[0].path.clone()
+        } else {
+            path
+        };
         if tree.get(&file).is_none() {
-            let words = if file.is_empty() { "this is a folder, and the input is of type `uri_file`".to_owned() } else { format!("there is no file `{file}` in it") };
-            return Err(Error::invalid(field, words).hint("write `type: uri_folder`, or name one file"));
+            let words = if file.is_empty() {
+                "this is a folder, and the input is of type `uri_file`".to_owned()
+            } else {
+                format!("there is no file `{file}` in it")
+            };
+            return Err(
+                Error::invalid(field, words).hint("write `type: uri_folder`, or name one file")
+            );
         }
-        return Ok(PlanInput::Tree { tree: id, file: Some(file), mode });
+        return Ok(PlanInput::Tree {
+            tree: id,
+            file: Some(file),
+            mode,
+        });
     }
     if path.is_empty() {
-        return Ok(PlanInput::Tree { tree: id, file: None, mode });
+        return Ok(PlanInput::Tree {
+            tree: id,
+            file: None,
+            mode,
+        });
     }
-    let part = tree.subtree(&path).ok_or_else(|| Error::invalid(field, format!("there is no folder `{path}` in it")))?;
+    let part = tree
+        .subtree(&path)
+        .ok_or_else(|| Error::invalid(field, format!("there is no folder `{path}` in it")))?;
     let id = keep(access, part).await?;
-    Ok(PlanInput::Tree { tree: id, file: None, mode })
+    Ok(PlanInput::Tree {
+        tree: id,
+        file: None,
+        mode,
+    })
 }
 
 /// A tree that this workspace has.
 async fn stored(access: &Access, id: &str, field: &str) -> Result<(Tree, String)> {
     let id = ContentHash::parse(id).map_err(|error| Error::invalid(field, error.to_string()))?;
     let (workspace_id, wanted) = (access.workspace_id().to_owned(), id.clone());
-    let here = access.read(move |tx| Ok(contents::has_tree(tx, &workspace_id, &wanted)?)).await?;
+    let here = access
+        .read(move |tx| Ok(contents::has_tree(tx, &workspace_id, &wanted)?))
+        .await?;
     if !here {
-        return Err(Error::not_found("tree", &id).in_field(field).hint("upload its files and the tree first"));
+        return Err(Error::not_found("tree", &id)
+            .in_field(field)
+            .hint("upload its files and the tree first"));
     }
     let tree = access.blobs().get_tree(&id).await?;
     Ok((tree, id.as_str().to_owned()))
 }
 
 /// A run's artifacts as they are now, as a tree.
-async fn snapshot(access: &Access, experiment_id: &str, run: &str, path: &str, field: &str) -> Result<(Tree, String, String)> {
-    let root = if path.is_empty() { BlobKey::artifact_root(experiment_id, run)? } else { BlobKey::artifact(experiment_id, run, path)? };
+async fn snapshot(
+    access: &Access,
+    experiment_id: &str,
+    run: &str,
+    path: &str,
+    field: &str,
+) -> Result<(Tree, String, String)> {
+    let root = if path.is_empty() {
+        BlobKey::artifact_root(experiment_id, run)?
+    } else {
+        BlobKey::artifact(experiment_id, run, path)?
+    };
     let (tree, file) = if !path.is_empty() && access.blobs().exists(&root).await? {
         let name = path.rsplit('/').next().unwrap_or(path);
         let entry = access.blobs().snapshot_object(&root, name).await?;
-        (Tree::new(vec![entry]).map_err(|error| Error::invalid(field, error.to_string()))?, name.to_owned())
+        (
+            Tree::new(vec![entry]).map_err(|error| Error::invalid(field, error.to_string()))?,
+            name.to_owned(),
+        )
     } else {
         (access.blobs().snapshot_prefix(&root).await?, String::new())
     };
     if tree.count() == 0 {
-        return Err(Error::not_found("artifact", format!("{path} of the run {run}")).in_field(field));
+        return Err(
+            Error::not_found("artifact", format!("{path} of the run {run}")).in_field(field),
+        );
     }
     let id = keep(access, tree.clone()).await?;
     Ok((tree, id, file))
@@ -135,7 +210,14 @@ async fn keep(access: &Access, tree: Tree) -> Result<String> {
 }
 
 /// Registers an output as a version of a model.
-pub(super) fn register_model(tx: &mut Tx<'_>, _core: &Core, job: &JobRow, output: &OutputRow, name: &str, tree: &str, now: Timestamp) -> Result<String> {
+pub(super) fn register_model(
+    tx: &mut Tx<'_>,
+    job: &JobRow,
+    output: &OutputRow,
+    name: &str,
+    tree: &str,
+    now: Timestamp,
+) -> Result<String> {
     let model_no = match models::find(tx, &job.workspace_id, name)? {
         Some(row) => row.model_no,
         None => models::insert(tx, &job.workspace_id, name, None, false, now)?,
@@ -152,8 +234,9 @@ pub(super) fn register_model(tx: &mut Tx<'_>, _core: &Core, job: &JobRow, output
         name: name.to_owned(),
         version: version.clone(),
         model_type: ModelType::parse(&output.kind).unwrap_or(ModelType::CustomModel),
-        source: source.clone(),
-        location: source,
+        source,
+        // where an MLflow client finds the files of a stored tree
+        location: format!("mlflow-artifacts:/trees/{tree}"),
         tree: Some(tree.to_owned()),
         run_id: Some(job.name.clone()),
         run_link: None,
