@@ -13,6 +13,9 @@ use serde_json::Value;
 use super::args::File;
 use crate::error::{CliError, CliResult};
 
+/// Where a document without a file comes from; a message need not say so.
+const COMMAND_LINE: &str = "command line";
+
 /// A document and the folder that its relative paths start from.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -25,7 +28,7 @@ impl Draft {
     pub(crate) fn read(file: &File, flags: &[(&str, Option<&str>)]) -> CliResult<Self> {
         let (mut document, folder) = match &file.file {
             Some(path) => (parse(path)?, path.parent().unwrap_or(Path::new("")).to_owned()),
-            None => (Document::empty("command line"), PathBuf::new()),
+            None => (Document::empty(COMMAND_LINE), PathBuf::new()),
         };
         for (field, value) in flags {
             if let Some(value) = value {
@@ -120,7 +123,7 @@ impl Draft {
     /// A local path written in the document, from the document's own folder.
     pub(crate) fn local(&self, path: &str) -> PathBuf {
         let path = path.strip_prefix("file://").or_else(|| path.strip_prefix("file:")).unwrap_or(path);
-        self.folder.join(path)
+        self.folder.join(path.strip_prefix("./").unwrap_or(path))
     }
 
     /// A mistake at a field.
@@ -160,7 +163,7 @@ fn parse(path: &Path) -> CliResult<Document> {
 impl From<YamlError> for CliError {
     fn from(error: YamlError) -> Self {
         let mut told = Self::new(&error.message);
-        told.location = error.origin.as_ref().map(|origin| match error.mark {
+        told.location = error.origin.as_ref().filter(|origin| *origin != COMMAND_LINE).map(|origin| match error.mark {
             Some(mark) => format!("{origin}:{}:{}", mark.line, mark.column).into(),
             None => origin.as_str().into(),
         });

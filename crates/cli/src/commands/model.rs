@@ -6,7 +6,7 @@ use super::Context;
 use super::args::File;
 use super::assets::{Asset, List, MODEL, Update};
 use super::data::{Download, fetch};
-use super::document::{Draft, is_local};
+use super::document::Draft;
 use super::local;
 use crate::error::CliResult;
 
@@ -97,10 +97,7 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     }
     draft.only(&["name", "version", "type", "path", "description", "stage", "tags", "properties", "flavors", "job_name"])?;
     let name = draft.required("name", "--name")?.to_owned();
-    let path = draft.required("path", "--path")?.to_owned();
-    if draft.text("type").is_none() && is_local(&path) && draft.existing("path", &path)?.join("MLmodel").is_file() {
-        draft.document.put("type", "mlflow_model")?;
-    }
+    draft.required("path", "--path")?;
     local::send_named(context, &mut draft, "path", &name).await?;
     let body = draft.body(&["name", "version", "type", "path", "description", "stage", "job_name"])?;
     let client = context.client()?;

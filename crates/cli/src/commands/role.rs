@@ -138,12 +138,31 @@ async fn assignment(context: &Context, command: Assignment) -> CliResult<()> {
             let body = json!({ "principal": args.assignee, "role": args.role });
             context.printer.object(client.post(&path(client, &args.place, &[]), &body).await?)
         }
-        Assignment::List(place) => context.printer.list(client.list(&path(client, &place, &[]), &[], None).await?, ASSIGNMENTS),
+        Assignment::List(place) => {
+            let mut given = client.list(&path(client, &place, &[]), &[], None).await?;
+            if context.printer.for_people() {
+                name_parts(client, &mut given).await;
+            }
+            context.printer.list(given, ASSIGNMENTS)
+        }
         Assignment::Delete(args) => {
             args.consent.obtain(&format!("take away the role of assignment `{}`", args.id))?;
             client.delete(&path(client, &args.place, &[&args.id])).await?;
             note(format!("Deleted the role assignment `{}`", args.id));
             Ok(())
+        }
+    }
+}
+
+/// Puts names beside ids. Who may not list users sees their ids.
+async fn name_parts(client: &Client, given: &mut [Value]) {
+    for (collection, id, name) in [("roles", "role_id", "role_name"), ("principals", "principal_id", "principal_name")] {
+        let known = client.list(&server_path(&[collection]), &[], None).await.unwrap_or_default();
+        for assignment in given.iter_mut() {
+            let found = known.iter().find(|known| known.get("id") == assignment.get(id));
+            if let Some(found) = found.and_then(|found| found.get("name")) {
+                assignment[name] = found.clone();
+            }
         }
     }
 }

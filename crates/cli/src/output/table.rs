@@ -99,7 +99,7 @@ pub(super) fn title_of(key: &str) -> String {
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.replace(['\n', '\t'], " "),
+        Value::String(text) => text.trim_end().replace(['\n', '\t'], " "),
         Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
             items.iter().map(plain).collect::<Vec<_>>().join(", ")
         }

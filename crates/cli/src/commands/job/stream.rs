@@ -48,16 +48,15 @@ fn outcome(name: &str, job: &Value) -> CliResult<ExitCode> {
                 Some(reason) => format!("the job `{name}` is {ended}: {reason}"),
                 None => format!("the job `{name}` is {ended}"),
             });
-            Err(error.hint(format!("`lazuli job show {name}` shows its phases, `lazuli job download {name}` fetches its logs")))
+            let default = || format!("`lazuli job show {name}` shows its phases, `lazuli job download {name}` fetches its logs");
+            Err(error.hint(job.pointer("/error/hint").and_then(Value::as_str).map_or_else(default, str::to_owned)))
         }
     }
 }
 
-/// What the server says about the end: a text, or an error with a message.
+/// What the server says about the end.
 fn reason(job: &Value) -> Option<String> {
-    let error = job.get("error").filter(|error| !error.is_null());
-    let text = error.and_then(|error| error.get("message").unwrap_or(error).as_str());
-    text.or_else(|| job.get("status_reason").and_then(Value::as_str)).filter(|text| !text.is_empty()).map(str::to_owned)
+    job.pointer("/error/message").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 struct Watcher<'a> {
@@ -116,7 +115,7 @@ impl Watcher<'_> {
 
     fn show(&mut self, event: &Event) -> CliResult<()> {
         match event.name.as_str() {
-            "state" | "status" => self.tell(&event.data),
+            "state" => self.tell(&event.data),
             "end" => {}
             _ => return write_stdout_bytes(log_text(&event.data).as_bytes()),
         }
@@ -124,12 +123,7 @@ impl Watcher<'_> {
     }
 
     fn tell(&mut self, data: &str) {
-        let document: Option<Value> = serde_json::from_str(data).ok();
-        let now = match &document {
-            Some(Value::String(state)) => state.as_str(),
-            Some(object @ Value::Object(_)) => state(object),
-            _ => data,
-        };
+        let now = data.trim_matches('"');
         if now != self.told && !is_at_rest(now) {
             now.clone_into(&mut self.told);
             note(format!("{}: {now}", self.name));
@@ -137,13 +131,9 @@ impl Watcher<'_> {
     }
 }
 
-/// The text of a log event: JSON text (which can hold any line break), or an object that has it.
+/// The text of a log event, which is JSON text: it can hold any line break, or none.
 fn log_text(data: &str) -> String {
-    match serde_json::from_str(data) {
-        Ok(Value::String(text)) => text,
-        Ok(Value::Object(fields)) => fields.get("text").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        _ => format!("{data}\n"),
-    }
+    serde_json::from_str(data).unwrap_or_else(|_| format!("{data}\n"))
 }
 
 #[cfg(test)]
@@ -165,9 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn log_events_are_text_in_json_or_plain() {
+    fn log_events_are_text_in_json() {
         assert_eq!(log_text("\"a\\nb\""), "a\nb");
-        assert_eq!(log_text("{\"text\": \"a\"}"), "a");
         assert_eq!(log_text("plain"), "plain\n");
     }
 }
