@@ -29,7 +29,9 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { tick: Duration::from_secs(1) }
+        Self {
+            tick: Duration::from_secs(1),
+        }
     }
 }
 
@@ -55,7 +57,10 @@ pub(super) struct Driver {
 pub fn start(core: Core, executor: Arc<dyn Executor>, options: Options) -> Scheduler {
     let (stop, stopped) = watch::channel(false);
     let driver = Arc::new(Driver {
-        asked: Mutex::new(Asked { since: core.now(), ..Asked::default() }),
+        asked: Mutex::new(Asked {
+            since: core.now(),
+            ..Asked::default()
+        }),
         holder: core.ids().uuid_hex(),
         lease_until: Mutex::new(Timestamp(0)),
         core,
@@ -115,21 +120,35 @@ impl Driver {
 
     async fn hold_lease(&self) -> Result<bool> {
         let now = self.core.now();
-        let held = *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = *self
+            .lease_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // renewed in its second half, so that a submission is not kept waiting by it
         if held > now.plus(LEASE_TIME / 2) {
             return Ok(true);
         }
         let until = now.plus(LEASE_TIME);
         let holder = self.holder.clone();
-        let holds = self.core.store().write(move |tx| Ok::<_, Error>(computes::hold_lease(tx, LEASE, &holder, now, until)?)).await?;
-        *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner) = if holds { until } else { Timestamp(0) };
+        let holds = self
+            .core
+            .store()
+            .write(move |tx| Ok::<_, Error>(computes::hold_lease(tx, LEASE, &holder, now, until)?))
+            .await?;
+        *self
+            .lease_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = if holds { until } else { Timestamp(0) };
         Ok(holds)
     }
 
     async fn give_lease_back(&self) {
         let holder = self.holder.clone();
-        let given = self.core.store().write(move |tx| Ok::<_, Error>(computes::drop_lease(tx, LEASE, &holder)?)).await;
+        let given = self
+            .core
+            .store()
+            .write(move |tx| Ok::<_, Error>(computes::drop_lease(tx, LEASE, &holder)?))
+            .await;
         if let Err(error) = given {
             tracing::debug!(%error, "the scheduler's lease was not given back; it runs out by itself");
         }
@@ -140,7 +159,13 @@ impl Driver {
         let (clusters, nodes, active) = self
             .core
             .store()
-            .read(|tx| Ok::<_, Error>((computes::all(tx)?, computes::all_nodes(tx)?, jobs::active(tx, AHEAD)?)))
+            .read(|tx| {
+                Ok::<_, Error>((
+                    computes::all(tx)?,
+                    computes::all_nodes(tx)?,
+                    jobs::active(tx, AHEAD)?,
+                ))
+            })
             .await?;
         let mut known: BTreeMap<Key, Cluster> = BTreeMap::new();
         for (workspace_id, compute) in clusters {
@@ -154,18 +179,36 @@ impl Driver {
         }
         for row in nodes {
             if let Some(cluster) = known.get_mut(&(row.workspace_id, row.compute)) {
-                cluster.nodes.insert(row.node, Node { job: row.job, idle_since: row.idle_since });
+                cluster.nodes.insert(
+                    row.node,
+                    Node {
+                        job: row.job,
+                        idle_since: row.idle_since,
+                    },
+                );
             }
         }
         let entries = active.into_iter().map(crate::jobs::progress::entry);
-        let jobs: BTreeMap<Key, Entry> = entries.map(|entry| ((entry.workspace_id.clone(), entry.name.clone()), entry)).collect();
+        let jobs: BTreeMap<Key, Entry> = entries
+            .map(|entry| ((entry.workspace_id.clone(), entry.name.clone()), entry))
+            .collect();
         // the job's own row says which node it has; the node's row may be behind it after a crash
         for entry in jobs.values() {
             let cluster = known.get_mut(&(entry.workspace_id.clone(), entry.compute.clone()));
             if let Some((cluster, node)) = cluster.zip(entry.node) {
-                cluster.nodes.insert(node, Node { job: Some(entry.name.clone()), idle_since: self.core.now() });
+                cluster.nodes.insert(
+                    node,
+                    Node {
+                        job: Some(entry.name.clone()),
+                        idle_since: self.core.now(),
+                    },
+                );
             }
         }
-        Ok(Queue { clusters: known, jobs, asked: self.asked().clone() })
+        Ok(Queue {
+            clusters: known,
+            jobs,
+            asked: self.asked().clone(),
+        })
     }
 }

@@ -15,7 +15,11 @@ const BATCH: u32 = 16;
 impl Driver {
     /// Settles jobs that have ended, one by one. Each step may be repeated, so a crash in between costs nothing.
     pub(super) async fn finish_ended(self: &Arc<Self>) -> Result<()> {
-        let ended = self.core.store().read(|tx| Ok::<_, Error>(jobs::unsettled(tx, BATCH)?)).await?;
+        let ended = self
+            .core
+            .store()
+            .read(|tx| Ok::<_, Error>(jobs::unsettled(tx, BATCH)?))
+            .await?;
         for job in ended {
             // one at a time and one task each: a large log does not hold up the queue
             if !self.asked().settling.insert(job.clone()) {
@@ -43,6 +47,9 @@ impl Driver {
             })
             .await?;
         self.core.jobs().news(&job.0, &job.1);
-        self.executor.forget(&job.1).await.map_err(|error| Error::new(lazuli_spec::ErrorCode::Unavailable, error.to_string()))
+        self.executor
+            .forget(&job.1)
+            .await
+            .map_err(|error| Error::new(lazuli_spec::ErrorCode::Unavailable, error.to_string()))
     }
 }

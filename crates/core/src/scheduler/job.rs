@@ -90,15 +90,21 @@ impl Entry {
                 self.seen_at = Some(now);
                 Outcome::Noted
             }
-            Happening::LaunchRefused(reason) => {
-                self.fail("launch_failed", reason, Some("`lazuli doctor` checks this machine"), now)
-            }
+            Happening::LaunchRefused(reason) => self.fail(
+                "launch_failed",
+                reason,
+                Some("`lazuli doctor` checks this machine"),
+                now,
+            ),
             Happening::Reported(report) => self.reported(report, now),
             Happening::Heard => self.heard(now),
             Happening::Silent => self.silent(),
             Happening::Lost(reason) => self.lost(&reason, now),
             Happening::Overdue => {
-                let words = format!("the command ran longer than its limit of {} s and was killed", self.timeout_seconds.unwrap_or(0));
+                let words = format!(
+                    "the command ran longer than its limit of {} s and was killed",
+                    self.timeout_seconds.unwrap_or(0)
+                );
                 self.fail("timeout", words, Some("raise `limits.timeout`"), now)
             }
             Happening::CancelRequested => self.cancel(now),
@@ -140,7 +146,11 @@ impl Entry {
 
     /// Phases are told by the runner's clock, within what this server knows: a runner on another machine may be wrong.
     fn clock(&mut self, report: &StateReport, now: Timestamp) {
-        let earliest = self.phases.running_at.or(self.phases.preparing_at).unwrap_or(report.at);
+        let earliest = self
+            .phases
+            .running_at
+            .or(self.phases.preparing_at)
+            .unwrap_or(report.at);
         let at = report.at.clamp(earliest.min(now), now);
         match report.state {
             RunnerState::Preparing => {}
@@ -159,7 +169,11 @@ impl Entry {
         if self.state != JobState::NotResponding {
             return Outcome::Noted;
         }
-        self.state = match (self.cancel_at, self.phases.finalizing_at, self.phases.running_at) {
+        self.state = match (
+            self.cancel_at,
+            self.phases.finalizing_at,
+            self.phases.running_at,
+        ) {
             (Some(_), ..) => JobState::CancelRequested,
             (None, Some(_), _) => JobState::Finalizing,
             (None, None, Some(_)) => JobState::Running,
@@ -200,7 +214,11 @@ impl Entry {
     }
 
     fn fail(&mut self, code: &str, message: String, hint: Option<&str>, now: Timestamp) -> Outcome {
-        self.error = Some(RunnerError { code: code.to_owned(), message, hint: hint.map(str::to_owned) });
+        self.error = Some(RunnerError {
+            code: code.to_owned(),
+            message,
+            hint: hint.map(str::to_owned),
+        });
         self.end(JobState::Failed, now);
         Outcome::Moved
     }

@@ -12,12 +12,12 @@
 //! [`Executor`]: crate::executor::Executor
 
 pub mod driver;
+#[cfg(test)]
+mod film;
 mod finish;
 pub mod job;
 mod perform;
 pub mod queue;
-#[cfg(test)]
-mod film;
 
 pub use self::driver::{Options, Scheduler, start};
 pub use self::queue::{Cluster, Command, Node, Queue};

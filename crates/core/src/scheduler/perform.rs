@@ -15,9 +15,13 @@ use crate::{Access, Error, Result, tokens};
 impl Driver {
     pub(super) async fn perform(self: &Arc<Self>, command: Command) -> Result<()> {
         match command {
-            Command::AddNode { compute, node } | Command::FreeNode { compute, node } => self.put_node(compute, node, None).await,
+            Command::AddNode { compute, node } | Command::FreeNode { compute, node } => {
+                self.put_node(compute, node, None).await
+            }
             Command::RemoveNode { compute, node } => {
-                let write = move |tx: &mut lazuli_store::Tx<'_>| Ok::<_, Error>(computes::delete_node(tx, &compute.0, &compute.1, node)?);
+                let write = move |tx: &mut lazuli_store::Tx<'_>| {
+                    Ok::<_, Error>(computes::delete_node(tx, &compute.0, &compute.1, node)?)
+                };
                 self.core.store().write(write).await
             }
             Command::Mark { job, happening } => self.mark(&job, happening).await.map(drop),
@@ -39,21 +43,36 @@ impl Driver {
     }
 
     async fn put_node(&self, compute: Key, node: i64, job: Option<String>) -> Result<()> {
-        let row = NodeRow { workspace_id: compute.0, compute: compute.1, node, job, idle_since: self.core.now() };
-        self.core.store().write(move |tx| Ok::<_, Error>(computes::put_node(tx, &row)?)).await
+        let row = NodeRow {
+            workspace_id: compute.0,
+            compute: compute.1,
+            node,
+            job,
+            idle_since: self.core.now(),
+        };
+        self.core
+            .store()
+            .write(move |tx| Ok::<_, Error>(computes::put_node(tx, &row)?))
+            .await
     }
 
     /// Lazuli's own access to a job's workspace.
     pub(super) async fn access(&self, workspace_id: &str) -> Result<Access> {
         let workspace = self.core.workspace_name(workspace_id).await?;
-        Ok(self.core.system_in(workspace_id, &workspace, Action::JobsWrite))
+        Ok(self
+            .core
+            .system_in(workspace_id, &workspace, Action::JobsWrite))
     }
 
     pub(super) async fn mark(&self, job: &Key, happening: Happening) -> Result<Outcome> {
         let access = self.access(&job.0).await?;
-        let (outcome, entry) = self.core.advance_job(&access, &job.0, &job.1, happening.clone()).await?;
+        let (outcome, entry) = self
+            .core
+            .advance_job(&access, &job.0, &job.1, happening.clone())
+            .await?;
         if let (Happening::Assigned(node), Outcome::Moved) = (happening, outcome) {
-            self.put_node((job.0.clone(), entry.compute), node, Some(job.1.clone())).await?;
+            self.put_node((job.0.clone(), entry.compute), node, Some(job.1.clone()))
+                .await?;
         }
         Ok(outcome)
     }
@@ -67,16 +86,22 @@ impl Driver {
     }
 
     async fn try_launch(&self, job: &Key, node: i64) -> Result<()> {
-        let Some(request) = self.launch_request(job, node).await? else { return Ok(()) };
+        let Some(request) = self.launch_request(job, node).await? else {
+            return Ok(());
+        };
         let happening = match self.executor.launch(request).await {
             Ok(Handle(handle)) => Happening::Launched(handle),
             Err(ExecutorError::Refused(reason)) => Happening::LaunchRefused(reason),
-            Err(ExecutorError::Unavailable(reason)) => return Err(Error::new(lazuli_spec::ErrorCode::Unavailable, reason)),
+            Err(ExecutorError::Unavailable(reason)) => {
+                return Err(Error::new(lazuli_spec::ErrorCode::Unavailable, reason));
+            }
         };
         self.mark(job, happening).await?;
         let asks_again = self.core.store();
         let (workspace_id, name) = job.clone();
-        let row = asks_again.read(move |tx| Ok::<_, Error>(lazuli_store::jobs::progress(tx, &workspace_id, &name)?)).await?;
+        let row = asks_again
+            .read(move |tx| Ok::<_, Error>(lazuli_store::jobs::progress(tx, &workspace_id, &name)?))
+            .await?;
         // canceled while it was being launched: the queue must look once more, now that there is a handle
         if row.is_some_and(|row| row.4.cancel_at.is_some()) {
             self.core.jobs().wake.notify_one();
@@ -96,9 +121,16 @@ impl Driver {
                 if row.progress.node != Some(node) || row.progress.handle.is_some() {
                     return Ok::<_, Error>(None);
                 }
-                let size = computes::find(tx, &key.0, &row.compute)?.map(|compute| compute.spec.node_size());
+                let size = computes::find(tx, &key.0, &row.compute)?
+                    .map(|compute| compute.spec.node_size());
                 let token = tokens::mint_for_job(tx, &core, &row.created_by, &key.0, &key.1, None)?;
-                Ok(Some((size.unwrap_or(NodeSize { cores: 1, memory_bytes: None }), token.reveal())))
+                Ok(Some((
+                    size.unwrap_or(NodeSize {
+                        cores: 1,
+                        memory_bytes: None,
+                    }),
+                    token.reveal(),
+                )))
             })
             .await?;
         let capacity = self.executor.capacity();
@@ -108,7 +140,9 @@ impl Driver {
             token,
             cores: size.cores.min(capacity.cores).max(1),
             // a limit above what the machine has limits nothing
-            memory_bytes: size.memory_bytes.filter(|bytes| *bytes < capacity.memory_bytes),
+            memory_bytes: size
+                .memory_bytes
+                .filter(|bytes| *bytes < capacity.memory_bytes),
         }))
     }
 
@@ -128,10 +162,20 @@ impl Driver {
 
     async fn try_end(&self, job: &Key, at_once: bool) -> Result<()> {
         let (workspace_id, name) = job.clone();
-        let row = self.core.store().read(move |tx| Ok::<_, Error>(lazuli_store::jobs::progress(tx, &workspace_id, &name)?)).await?;
-        let Some(handle) = row.and_then(|row| row.4.handle) else { return Ok(()) };
+        let row = self
+            .core
+            .store()
+            .read(move |tx| Ok::<_, Error>(lazuli_store::jobs::progress(tx, &workspace_id, &name)?))
+            .await?;
+        let Some(handle) = row.and_then(|row| row.4.handle) else {
+            return Ok(());
+        };
         let handle = Handle(handle);
-        let ended = if at_once { self.executor.kill(&job.1, &handle).await } else { self.executor.cancel(&job.1, &handle).await };
+        let ended = if at_once {
+            self.executor.kill(&job.1, &handle).await
+        } else {
+            self.executor.cancel(&job.1, &handle).await
+        };
         ended.map_err(|error| Error::new(lazuli_spec::ErrorCode::Unavailable, error.to_string()))
     }
 

@@ -142,7 +142,9 @@ impl Asked {
 impl Queue {
     /// A job's happening; returns whether the job is known and something changed.
     pub fn apply(&mut self, job: &Key, happening: Happening, now: Timestamp) -> bool {
-        self.jobs.get_mut(job).is_some_and(|entry| entry.apply(happening, now) != super::job::Outcome::Ignored)
+        self.jobs
+            .get_mut(job)
+            .is_some_and(|entry| entry.apply(happening, now) != super::job::Outcome::Ignored)
     }
 
     /// What to do now. Asking again at once returns nothing.
@@ -161,16 +163,29 @@ impl Queue {
             for (number, node) in &mut cluster.nodes {
                 let Some(name) = &node.job else { continue };
                 let job = (key.0.clone(), name.clone());
-                let holds = self.jobs.get(&job).is_some_and(|entry| entry.node == Some(*number) && !entry.state.is_terminal());
+                let holds = self
+                    .jobs
+                    .get(&job)
+                    .is_some_and(|entry| entry.node == Some(*number) && !entry.state.is_terminal());
                 if !holds {
-                    *node = Node { job: None, idle_since: now };
-                    commands.push(Command::FreeNode { compute: key.clone(), node: *number });
+                    *node = Node {
+                        job: None,
+                        idle_since: now,
+                    };
+                    commands.push(Command::FreeNode {
+                        compute: key.clone(),
+                        node: *number,
+                    });
                 }
             }
         }
         self.jobs.retain(|_, entry| !entry.state.is_terminal());
         let jobs = &self.jobs;
-        for set in [&mut self.asked.canceled, &mut self.asked.killed, &mut self.asked.launching] {
+        for set in [
+            &mut self.asked.canceled,
+            &mut self.asked.killed,
+            &mut self.asked.launching,
+        ] {
             set.retain(|key| jobs.contains_key(key));
         }
     }
@@ -182,7 +197,10 @@ impl Queue {
             let Some(node) = entry.node else { continue };
             if entry.handle.is_none() {
                 if asked.launching.insert(key.clone()) {
-                    commands.push(Command::Launch { job: key.clone(), node });
+                    commands.push(Command::Launch {
+                        job: key.clone(),
+                        node,
+                    });
                 }
                 continue;
             }
@@ -191,7 +209,8 @@ impl Queue {
                     commands.push(Command::Cancel { job: key.clone() });
                 }
                 // a restarted server gives the runner its time anew
-                if now.since(at.max(asked.since)) > CANCEL_GRACE && asked.killed.insert(key.clone()) {
+                if now.since(at.max(asked.since)) > CANCEL_GRACE && asked.killed.insert(key.clone())
+                {
                     commands.push(Command::Kill { job: key.clone() });
                 }
                 continue;
@@ -208,7 +227,10 @@ impl Queue {
                 if asked.killed.insert(key.clone()) {
                     commands.push(Command::Kill { job: key.clone() });
                 }
-            } else if silence > SILENCE && entry.state != JobState::NotResponding && entry.state != JobState::Starting {
+            } else if silence > SILENCE
+                && entry.state != JobState::NotResponding
+                && entry.state != JobState::Starting
+            {
                 mark(key, entry, Happening::Silent, now, commands);
             }
         }
@@ -217,18 +239,33 @@ impl Queue {
     /// Gives waiting jobs, oldest first, an idle node or a new one.
     fn fill_nodes(&mut self, now: Timestamp, commands: &mut Vec<Command>) {
         let mut waiting: Vec<(i64, Key, Key)> = Vec::new();
-        for (key, entry) in self.jobs.iter().filter(|(_, entry)| entry.state == JobState::Queued) {
-            waiting.push((entry.order, key.clone(), (entry.workspace_id.clone(), entry.compute.clone())));
+        for (key, entry) in self
+            .jobs
+            .iter()
+            .filter(|(_, entry)| entry.state == JobState::Queued)
+        {
+            waiting.push((
+                entry.order,
+                key.clone(),
+                (entry.workspace_id.clone(), entry.compute.clone()),
+            ));
         }
         waiting.sort();
         for (_, job, compute) in waiting {
-            let Some(cluster) = self.clusters.get_mut(&compute) else { continue };
-            let Some(number) = cluster.take_node(&job.1, now, &compute, commands) else { continue };
+            let Some(cluster) = self.clusters.get_mut(&compute) else {
+                continue;
+            };
+            let Some(number) = cluster.take_node(&job.1, now, &compute, commands) else {
+                continue;
+            };
             if let Some(entry) = self.jobs.get_mut(&job) {
                 entry.apply(Happening::Assigned(number), now);
             }
             self.asked.launching.insert(job.clone());
-            commands.push(Command::Mark { job: job.clone(), happening: Happening::Assigned(number) });
+            commands.push(Command::Mark {
+                job: job.clone(),
+                happening: Happening::Assigned(number),
+            });
             commands.push(Command::Launch { job, node: number });
         }
     }
@@ -237,18 +274,32 @@ impl Queue {
         for (key, cluster) in &mut self.clusters {
             while (cluster.nodes.len() as u32) < cluster.min {
                 let number = cluster.free_number();
-                cluster.nodes.insert(number, Node { job: None, idle_since: now });
-                commands.push(Command::AddNode { compute: key.clone(), node: number });
+                cluster.nodes.insert(
+                    number,
+                    Node {
+                        job: None,
+                        idle_since: now,
+                    },
+                );
+                commands.push(Command::AddNode {
+                    compute: key.clone(),
+                    node: number,
+                });
             }
             // the highest numbers go first, so that low ones stay warm
             let numbers: Vec<i64> = cluster.nodes.keys().rev().copied().collect();
             for number in numbers {
                 let count = cluster.nodes.len() as u32;
-                let Some(node) = cluster.nodes.get(&number) else { continue };
+                let Some(node) = cluster.nodes.get(&number) else {
+                    continue;
+                };
                 let tired = now.since(node.idle_since) >= cluster.idle && count > cluster.min;
                 if node.job.is_none() && (tired || count > cluster.max) {
                     cluster.nodes.remove(&number);
-                    commands.push(Command::RemoveNode { compute: key.clone(), node: number });
+                    commands.push(Command::RemoveNode {
+                        compute: key.clone(),
+                        node: number,
+                    });
                 }
             }
         }
@@ -257,34 +308,70 @@ impl Queue {
 
 impl Cluster {
     fn free_number(&self) -> i64 {
-        (0..).find(|number| !self.nodes.contains_key(number)).unwrap_or(0)
+        (0..)
+            .find(|number| !self.nodes.contains_key(number))
+            .unwrap_or(0)
     }
 
-    fn take_node(&mut self, job: &str, now: Timestamp, key: &Key, commands: &mut Vec<Command>) -> Option<i64> {
-        let idle = self.nodes.iter().find(|(_, node)| node.job.is_none()).map(|(number, _)| *number);
+    fn take_node(
+        &mut self,
+        job: &str,
+        now: Timestamp,
+        key: &Key,
+        commands: &mut Vec<Command>,
+    ) -> Option<i64> {
+        let idle = self
+            .nodes
+            .iter()
+            .find(|(_, node)| node.job.is_none())
+            .map(|(number, _)| *number);
         let number = match idle {
             Some(number) => number,
             None if (self.nodes.len() as u32) < self.max => {
                 let number = self.free_number();
-                commands.push(Command::AddNode { compute: key.clone(), node: number });
+                commands.push(Command::AddNode {
+                    compute: key.clone(),
+                    node: number,
+                });
                 number
             }
             None => return None,
         };
-        self.nodes.insert(number, Node { job: Some(job.to_owned()), idle_since: now });
+        self.nodes.insert(
+            number,
+            Node {
+                job: Some(job.to_owned()),
+                idle_since: now,
+            },
+        );
         Some(number)
     }
 }
 
-fn mark(key: &Key, entry: &mut Entry, happening: Happening, now: Timestamp, commands: &mut Vec<Command>) {
+fn mark(
+    key: &Key,
+    entry: &mut Entry,
+    happening: Happening,
+    now: Timestamp,
+    commands: &mut Vec<Command>,
+) {
     if entry.apply(happening.clone(), now) != super::job::Outcome::Ignored {
-        commands.push(Command::Mark { job: key.clone(), happening });
+        commands.push(Command::Mark {
+            job: key.clone(),
+            happening,
+        });
     }
 }
 
 fn overdue(entry: &Entry, now: Timestamp) -> bool {
-    match (entry.timeout_seconds, entry.phases.running_at, entry.phases.finalizing_at) {
-        (Some(limit), Some(started), None) => now.since(started) > Duration::from_secs(limit).saturating_add(TIMEOUT_GRACE),
+    match (
+        entry.timeout_seconds,
+        entry.phases.running_at,
+        entry.phases.finalizing_at,
+    ) {
+        (Some(limit), Some(started), None) => {
+            now.since(started) > Duration::from_secs(limit).saturating_add(TIMEOUT_GRACE)
+        }
         _ => false,
     }
 }
