@@ -24,6 +24,9 @@ pub(crate) struct Announcement {
     /// The CA that its certificate comes from; none with a certificate of the administrator's own.
     #[serde(default)]
     pub ca: Option<String>,
+    /// Whether plain HTTP on 127.0.0.1 reaches it.
+    #[serde(default)]
+    pub loopback: bool,
     /// The program's version.
     #[serde(default)]
     pub version: String,

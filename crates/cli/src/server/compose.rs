@@ -9,10 +9,17 @@ use std::sync::Arc;
 use axum::Router;
 use lazuli_api::AppState;
 use lazuli_blob::{BlobKey, BlobOptions, Blobs};
+use lazuli_core::scheduler::driver::{self, Scheduler};
+use lazuli_core::scheduler::driver::{self, Scheduler};
 use lazuli_core::{Core, Parts};
+use lazuli_exec::environments::{PackageIndex, UvEnvironments};
+use lazuli_exec::local::{LocalConfig, LocalExecutor};
+use lazuli_serve::Serving;
+use lazuli_exec::environments::{PackageIndex, UvEnvironments};
+use lazuli_exec::local::{LocalConfig, LocalExecutor};
+use lazuli_serve::Serving;
 use lazuli_spec::{Clock, SystemIds};
 use lazuli_store::{Store, StoreError, StoreOptions};
-use tokio_util::sync::CancellationToken;
 
 use super::announce::Announcement;
 use super::config::Config;
@@ -31,12 +38,16 @@ pub(crate) struct App {
 
 /// Work beside the requests.
 pub(crate) struct Background {
+    scheduler: Scheduler,
+    serving: Serving,
     store: Store,
 }
 
 impl Background {
-    /// Stops it all, after the last request.
+    /// Stops it all, after the last request. Runners live on: the next server finds them again.
     pub(crate) async fn stop(self) {
+        self.scheduler.stop().await;
+        self.serving.stop().await;
         self.store.close().await;
     }
 }
@@ -45,7 +56,7 @@ impl Background {
 pub(crate) async fn compose(
     config: &Config,
     home: &Home,
-    _announcement: &Announcement,
+    announcement: &Announcement,
     clock: Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
     _closing: &CancellationToken,
@@ -60,6 +71,14 @@ pub(crate) async fn compose(
         home: home.root().to_owned(),
     });
     first_start(&core, home).await?;
+    let executor = LocalExecutor::new(local_jobs(home, announcement)?);
+    let scheduler = driver::start(core.clone(), Arc::new(executor), driver::Options::default());
+    let environments = UvEnvironments::new(home.root(), PackageIndex::default());
+    let serving = Serving::start(core.clone(), Arc::new(environments));
+    let environments = Arc::new(UvEnvironments::new(home.root(), PackageIndex::default()));
+    let serving = Serving::start(core.clone(), environments);
+    let executor = Arc::new(LocalExecutor::new(local_jobs(config, home, announcement)?));
+    let scheduler = driver::start(core.clone(), executor, driver::Options::default());
     let limits = lazuli_api::Limits { json_body: config.limits.body_bytes, upload: config.limits.upload_bytes };
     let surface = lazuli_api::surface(AppState { core, limits });
     let health = Health {
@@ -67,7 +86,19 @@ pub(crate) async fn compose(
         metrics: Arc::clone(metrics),
         metrics_for_anyone: config.metrics_for_anyone,
     };
-    Ok(App { router: surface.router.merge(health::routes(health)), background: Background { store } })
+    let router = surface.router.merge(lazuli_serve::router(serving.clone())).merge(health::routes(health));
+    Ok(App { router, background: Background { scheduler, serving, store } })
+}
+
+/// How runners on this machine reach the server: without TLS where a loopback address is listened on, so that a job needs no CA.
+fn local_jobs(config: &Config, home: &Home, announcement: &Announcement) -> Result<LocalConfig, CliError> {
+    let loopback = config.addresses.iter().any(|address| address.is_ipv4() && (address.is_loopback() || address.is_unspecified()));
+    let (url, ca) = if loopback {
+        (format!("http://127.0.0.1:{}", announcement.port), None)
+    } else {
+        (announcement.url.clone(), fs::read_to_string(home.ca()).ok())
+    };
+    LocalConfig::new(home.root(), url, ca).map_err(|error| CliError::new(format!("cannot find this program's own file: {error}")))
 }
 
 /// Opens the database that the settings name; also for commands that work on it without a server.

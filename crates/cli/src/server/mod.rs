@@ -60,7 +60,7 @@ async fn serve(config: &Config, home: &Home) -> Result<(), CliError> {
     let announcement = announcement(config, home, &listeners)?;
     let metrics = Arc::new(Metrics::default());
     let closing = CancellationToken::new();
-    let app = compose::compose(config, home, &announcement, clock, &metrics, &closing).await?;
+    let app = compose::compose(config, home, &announcement, clock, &metrics).await?;
     let router = requests::around(app.router, &config.limits, Arc::clone(&metrics));
     let context = Arc::new(Context::new(router, tls, config.limits.clone(), metrics, closing.clone()));
     let tracker = TaskTracker::new();
@@ -92,8 +92,9 @@ fn announcement(config: &Config, home: &Home, listeners: &[TcpListener]) -> Resu
     if !urls.contains(&url) {
         urls.insert(0, url.clone());
     }
+    let loopback = addresses.iter().any(|address| address.ip().is_unspecified() || address.ip() == IpAddr::from([127, 0, 0, 1]));
     let ca = config.own_certificate.is_none().then(|| home.ca().display().to_string());
-    Ok(Announcement { pid: std::process::id(), port, url, urls, ca, version: env!("CARGO_PKG_VERSION").to_owned() })
+    Ok(Announcement { pid: std::process::id(), port, url, urls, ca, loopback, version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 /// The address by which this machine reaches a listener.
