@@ -57,6 +57,9 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
 
 /// Removes a directory tree, also where something in it is read-only.
 pub(crate) fn remove_tree(path: &Path) {
+    if path.symlink_metadata().is_err() {
+        return;
+    }
     if fs::remove_dir_all(path).is_err() {
         make_writable(path);
         let _ = fs::remove_dir_all(path);

@@ -50,11 +50,18 @@ impl TreeCache {
         }
         let arriving = files::temporary_beside(&place);
         let fetched = self.fetch(id, &arriving).await;
-        let placed = fetched
-            .and_then(|()| std::fs::rename(&arriving, &place).map_err(|error| at(&place, &error)));
-        if placed.is_err() {
-            files::remove_tree(&arriving);
-        }
+        let placed = fetched.and_then(|()| {
+            let renamed = std::fs::rename(&arriving, &place);
+            // equal content may have arrived through another process
+            renamed.or_else(|error| {
+                if place.is_dir() {
+                    Ok(())
+                } else {
+                    Err(at(&place, &error))
+                }
+            })
+        });
+        files::remove_tree(&arriving);
         let _ = std::fs::remove_file(&lock);
         placed.map(|()| place)
     }

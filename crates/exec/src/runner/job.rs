@@ -5,13 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lazuli_spec::runner::{
-    HEARTBEAT_SECONDS, Heartbeat, Launch, PROTOCOL, RunnerError, RunnerPlan, RunnerReply,
-    RunnerState, STD_LOG, SYSTEM_LOG, Usage,
+    Launch, PROTOCOL, RunnerError, RunnerPlan, RunnerState, STD_LOG, SYSTEM_LOG,
 };
 use lazuli_spec::{Clock, SystemClock};
-use reqwest::Method;
-use serde_json::{Value, json};
 
+use super::beats::{Beater, Heart};
 use super::client::Client;
 use super::command;
 use super::content::TreeCache;
@@ -23,7 +21,6 @@ use super::process::{self, CommandEnd};
 use super::processes;
 use super::reporter::{End, Reporter};
 use super::stop::Stop;
-use super::usage::Meter;
 
 /// What every part of the walk uses.
 struct Job {
@@ -95,19 +92,19 @@ impl Job {
         };
         let system = Mutex::new(start_log(self.folders.system_log(), SYSTEM_LOG)?);
         let mut output = start_log(self.folders.std_log(), STD_LOG)?;
-        let beats = tokio::spawn(beat(
-            self.client.clone(),
-            Arc::clone(&self.clock),
-            self.stop.clone(),
-            None,
-        ));
+        let heart = Heart::start(Beater {
+            client: self.client.clone(),
+            clock: Arc::clone(&self.clock),
+            stop: self.stop.clone(),
+            run_id: self.plan.run_id.clone(),
+            cores: self.launch.cores,
+        });
         let trees = TreeCache::new(self.launch.home.as_ref(), self.client.clone());
         let prepared = tokio::select! {
             biased;
             () = self.stop.asked() => Err(None),
             prepared = prepare(&self.launch, &self.plan, &self.folders, &trees, &system) => prepared.map_err(Some),
         };
-        beats.abort();
         let end = match prepared {
             Err(None) => {
                 // a build that was given up may have started compilers
@@ -124,14 +121,17 @@ impl Job {
             }
             Ok(prepared) => {
                 reporter.environment(prepared.environment.clone());
-                self.execute(prepared, &mut reporter, &mut output, &system)
+                self.execute(prepared, &mut reporter, &heart, &mut output, &system)
                     .await
             }
         };
         tell(&system, &format!("the job ended: {:?}", end.state));
+        // the end stands in the directory before anything waits for a server that may be away
+        let (last, written) = reporter.write_down(end);
         let system = system.into_inner().unwrap_or_else(PoisonError::into_inner);
         tokio::join!(output.finish(), system.finish());
-        reporter.finish(end).await
+        reporter.send_last(last).await;
+        written
     }
 
     /// Runs the command and uploads what it made.
@@ -139,6 +139,7 @@ impl Job {
         &self,
         prepared: Prepared,
         reporter: &mut Reporter,
+        heart: &Heart,
         output: &mut Log,
         system: &Mutex<Log>,
     ) -> End {
@@ -161,21 +162,10 @@ impl Job {
             .id()
             .and_then(|id| i32::try_from(id).ok())
             .unwrap_or(0);
-        let meter = Sampler {
-            meter: Meter::start(),
-            own,
-            run_id: self.plan.run_id.clone(),
-            cores: self.launch.cores.max(1),
-        };
-        let beats = tokio::spawn(beat(
-            self.client.clone(),
-            Arc::clone(&self.clock),
-            self.stop.clone(),
-            Some(meter),
-        ));
+        heart.command_runs(own);
         let limit = self.plan.timeout_seconds.map(Duration::from_secs);
         let ended = process::watch(child, pipe, output, &self.stop, limit).await;
-        beats.abort();
+        heart.command_ended();
         let ended = match ended {
             Ok(ended) => ended,
             Err(error) => {
@@ -269,61 +259,4 @@ impl Job {
             hint: hint.map(ToOwned::to_owned),
         }
     }
-}
-
-/// Measures the job's processes.
-struct Sampler {
-    meter: Meter,
-    own: i32,
-    run_id: String,
-    cores: u32,
-}
-
-/// Beats until it is stopped: says that the runner lives, learns whether the job is to end.
-async fn beat(client: Client, clock: Arc<dyn Clock>, stop: Stop, mut sampler: Option<Sampler>) {
-    // the first sample of a job comes soon, so that short jobs have one
-    let mut pause = Duration::from_secs(if sampler.is_some() {
-        1
-    } else {
-        HEARTBEAT_SECONDS
-    });
-    let mut step = 0;
-    loop {
-        tokio::time::sleep(pause).await;
-        pause = Duration::from_secs(HEARTBEAT_SECONDS);
-        let usage = sampler.as_mut().map(|sampler| {
-            processes::reap_orphans(sampler.own);
-            sampler.meter.sample()
-        });
-        let at = clock.now();
-        let reply: Option<RunnerReply> = client
-            .try_once(
-                Method::POST,
-                "/api/v1/runner/heartbeat",
-                &Heartbeat { at, usage },
-            )
-            .await;
-        if reply.is_some_and(|reply| reply.cancel) {
-            stop.ask();
-        }
-        if let (Some(sampler), Some(usage)) = (&sampler, usage) {
-            let batch = system_metrics(&sampler.run_id, sampler.cores, usage, at.as_millis(), step);
-            let _: Option<Value> = client
-                .try_once(Method::POST, "/api/2.0/mlflow/runs/log-batch", &batch)
-                .await;
-            step += 1;
-        }
-    }
-}
-
-/// The names that MLflow's own monitor gives to what it samples.
-fn system_metrics(run_id: &str, cores: u32, usage: Usage, timestamp: i64, step: i64) -> Value {
-    let metric = |key: &str, value: f64| json!({ "key": key, "value": value, "timestamp": timestamp, "step": step });
-    json!({
-        "run_id": run_id,
-        "metrics": [
-            metric("system/cpu_utilization_percentage", usage.cpu_percent / f64::from(cores)),
-            metric("system/system_memory_usage_megabytes", usage.memory_bytes as f64 / 1e6),
-        ],
-    })
 }

@@ -7,6 +7,7 @@
 //! Invariants: the job is never disturbed by the network; one terminal report, written to `result.json` before it is sent; no process
 //! of the job outlives the runner's report, and none outlives a killed runner for long (death signal, then the executor's sweep).
 
+mod beats;
 mod client;
 mod command;
 mod content;

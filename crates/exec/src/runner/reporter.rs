@@ -87,13 +87,25 @@ impl Reporter {
 
     /// Writes the end down, then reports it and waits for the answer.
     pub(super) async fn finish(mut self, end: End) -> Result<(), String> {
+        let (last, written) = self.write_down(end);
+        self.send_last(last).await;
+        written
+    }
+
+    /// Writes the end into the job's directory; a disk that takes nothing more does not keep it from the server.
+    pub(super) fn write_down(&mut self, end: End) -> (StateReport, Result<(), String>) {
         let report = self.report(end);
-        let text = serde_json::to_vec_pretty(&report).map_err(|error| error.to_string())?;
-        let written = files::write_atomically(&self.result, &text, 0o600);
+        let text = serde_json::to_vec_pretty(&report).unwrap_or_default();
+        let written = files::write_atomically(&self.result, &text, 0o600)
+            .map_err(|error| format!("cannot write {}: {error}", self.result.display()));
+        (report, written)
+    }
+
+    /// Sends the last report and waits until it, and all before it, are answered.
+    pub(super) async fn send_last(self, report: StateReport) {
         let _ = self.queue.send(report);
         drop(self.queue);
         let _ = self.sender.await;
-        written.map_err(|error| format!("cannot write {}: {error}", self.result.display()))
     }
 
     fn report(&mut self, end: End) -> StateReport {

@@ -260,7 +260,7 @@ async fn a_server_that_goes_away_and_comes_back_misses_nothing() {
         })
         .await;
     let Bench {
-        home: _home,
+        home,
         server,
         executor: _executor,
     } = bench;
@@ -268,8 +268,14 @@ async fn a_server_that_goes_away_and_comes_back_misses_nothing() {
     drop(server);
     tokio::time::sleep(Duration::from_millis(1200)).await;
     assert!(heard.last().is_none());
+    let result = home.path().join("jobs/job1/result.json");
     let server = Server::start(heard, Some(address)).await;
-    assert_eq!(server.end().await.state, RunnerState::Completed);
+    let end = server.end().await;
+    assert_eq!(end.state, RunnerState::Completed);
+    assert_eq!(
+        std::fs::read(result).unwrap(),
+        serde_json::to_vec_pretty(&end).unwrap()
+    );
     let expected: Vec<String> = (1..=8).map(|i| format!("line {i}")).collect();
     assert_eq!(server.heard.log().lines().collect::<Vec<_>>(), expected);
     assert_eq!(
