@@ -70,3 +70,14 @@ pub async fn create_code(access: &Access, new: NewCode) -> Result<Made> {
     };
     assets::create(access, version).await
 }
+
+/// The tree of the code asset of that name and version. The access must be to read code.
+pub async fn find_code(access: &Access, name: &str, version: &str) -> Result<TreeId> {
+    let asset = assets::find(access, AssetKind::Code, name, version).await?;
+    match asset.content {
+        AssetContent::Code(code) => Ok(code.tree),
+        _ => Err(Error::internal(
+            "a code asset has other content than a tree",
+        )),
+    }
+}

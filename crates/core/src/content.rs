@@ -88,20 +88,7 @@ impl Core {
         range: Option<ByteRange>,
     ) -> Result<BlobRead> {
         let access = self.access(caller, workspace, Action::ContentRead).await?;
-        let (workspace_id, wanted) = (access.workspace_id().to_owned(), sha256.clone());
-        let known = access
-            .read(move |tx| {
-                Ok(contents::sizes(
-                    tx,
-                    &workspace_id,
-                    std::slice::from_ref(&wanted),
-                )?)
-            })
-            .await?;
-        if known.is_empty() {
-            return Err(Error::not_found("content", sha256));
-        }
-        read_content(&access, sha256, range).await
+        open_noted(&access, sha256, range).await
     }
 
     /// Stores a tree whose content the workspace has. `id` is what the client computed; it must agree.
@@ -156,8 +143,30 @@ pub async fn tree_of(access: &Access, id: &TreeId) -> Result<Tree> {
     Ok(access.blobs().get_tree(id).await?)
 }
 
-/// Content that the caller was found to be allowed to read.
-pub(crate) async fn read_content(
+/// Reads content if the workspace has it.
+pub(crate) async fn open_noted(
+    access: &Access,
+    sha256: &ContentHash,
+    range: Option<ByteRange>,
+) -> Result<BlobRead> {
+    let (workspace_id, wanted) = (access.workspace_id().to_owned(), sha256.clone());
+    let known = access
+        .read(move |tx| {
+            Ok(contents::sizes(
+                tx,
+                &workspace_id,
+                std::slice::from_ref(&wanted),
+            )?)
+        })
+        .await?;
+    if known.is_empty() {
+        return Err(Error::not_found("content", sha256));
+    }
+    read_content(access, sha256, range).await
+}
+
+/// Content that the workspace was found to have.
+async fn read_content(
     access: &Access,
     sha256: &ContentHash,
     range: Option<ByteRange>,

@@ -6,7 +6,7 @@ use lazuli_spec::references::{Reference, Version};
 use lazuli_spec::trees::{Tree, TreeEntry, TreeId};
 
 use crate::assets::{self, Labels, Made, NewVersion};
-use crate::content::{BlobRead, ByteRange, read_content, tree_of};
+use crate::content::{BlobRead, ByteRange, open_noted, tree_of};
 use crate::{Access, Caller, Core, Error, Result};
 
 /// A data asset to be made.
@@ -59,15 +59,6 @@ impl ResolvedData {
     }
 }
 
-/// A file of a data asset, being read.
-#[derive(Debug)]
-pub struct DataFile {
-    /// Its entry in the tree.
-    pub entry: TreeEntry,
-    /// Its bytes.
-    pub read: BlobRead,
-}
-
 impl Core {
     /// Makes a version of a data asset.
     pub async fn create_data(
@@ -110,22 +101,21 @@ impl Core {
         .await
     }
 
-    /// One file of a data asset, whole or in part. The path may be left out when there is only one file.
-    pub async fn open_data_file(
+    /// One file of a data asset. The path may be left out when there is only one file.
+    pub async fn data_file(
         &self,
         caller: &Caller,
         workspace: &str,
         named: (&str, &str),
         path: Option<&str>,
-        range: Option<ByteRange>,
-    ) -> Result<DataFile> {
+    ) -> Result<TreeEntry> {
         let access = self
             .access(caller, workspace, AssetKind::Data.read_action())
             .await?;
         let asset = assets::find(&access, AssetKind::Data, named.0, named.1).await?;
         let tree = stored_tree(&access, &asset).await?;
-        let entry = match (path, tree.entries()) {
-            (None, [only]) => only.clone(),
+        match (path, tree.entries()) {
+            (None, [only]) => Ok(only.clone()),
             (None, _) => {
                 let message = format!(
                     "`{}:{}` is a folder of {} files",
@@ -133,18 +123,30 @@ impl Core {
                     asset.version,
                     tree.count()
                 );
-                return Err(Error::invalid("path", message)
-                    .hint("name a file with `path`; the version's files list them"));
+                Err(Error::invalid("path", message)
+                    .hint("name a file with `path`; the version's files list them"))
             }
             (Some(path), _) => {
                 let found = tree.get(path).cloned();
                 found.ok_or_else(|| {
                     Error::not_found("file", format!("{}:{}/{path}", asset.name, asset.version))
-                })?
+                })
             }
-        };
-        let read = read_content(&access, &entry.sha256, range).await?;
-        Ok(DataFile { entry, read })
+        }
+    }
+
+    /// Reads a file that [`Self::data_file`] found, whole or in part.
+    pub async fn open_data_file(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        entry: &TreeEntry,
+        range: Option<ByteRange>,
+    ) -> Result<BlobRead> {
+        let access = self
+            .access(caller, workspace, AssetKind::Data.read_action())
+            .await?;
+        open_noted(&access, &entry.sha256, range).await
     }
 }
 

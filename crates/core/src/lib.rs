@@ -5,8 +5,9 @@
 //! are thin layers over these methods, so a rule stands once.
 
 pub mod access;
-pub mod assets;
 pub mod artifacts;
+mod asset_creation;
+pub mod assets;
 pub mod audit;
 pub mod authentication;
 pub mod caller;
@@ -21,18 +22,18 @@ pub mod environments;
 pub mod error;
 pub mod events;
 pub mod executor;
-pub mod jobs;
 pub mod experiments;
+pub mod jobs;
 pub mod lineage;
 pub mod logged_models;
 mod memo;
-pub mod models;
 pub mod metrics;
+pub mod models;
 pub mod principals;
 pub mod roles;
 pub mod run_search;
-pub mod scheduler;
 pub mod runs;
+pub mod scheduler;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;

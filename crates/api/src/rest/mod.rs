@@ -18,6 +18,8 @@ pub mod jobs;
 pub mod runner;
 pub mod errors;
 pub mod extract;
+pub mod model_views;
+pub mod models;
 pub(crate) mod openapi;
 pub mod principals;
 pub mod roles;
@@ -37,6 +39,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     audit::add_routes(routes);
     content::add_routes(routes);
     data::add_routes(routes);
+    models::add_routes(routes);
     data_files::add_routes(routes);
     environments::add_routes(routes);
     code::add_routes(routes);

@@ -1,0 +1,170 @@
+//! What the native interface of data, environments and code has in common.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use lazuli_core::Error;
+use lazuli_core::assets::{AssetFilter, AssetOrder, Labels, Made};
+use lazuli_spec::PageRequest;
+use lazuli_spec::assets::{Asset, ListView};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::extract::Tagged;
+
+/// Which names to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AssetQuery {
+    limit: Option<u32>,
+    page_token: Option<String>,
+    /// `active` (the default), `archived` or `all`.
+    #[serde(alias = "list_view_type")]
+    view: Option<String>,
+    /// Only names that begin so.
+    prefix: Option<String>,
+    /// Only with this tag: `key` or `key=value`.
+    tag: Option<String>,
+    /// `name` (the default) or `created_at`, with ` desc` for backwards.
+    order_by: Option<String>,
+}
+
+/// Which versions to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct VersionQuery {
+    limit: Option<u32>,
+    page_token: Option<String>,
+    /// `active` (the default), `archived` or `all`.
+    #[serde(alias = "list_view_type")]
+    view: Option<String>,
+}
+
+/// Which file of a data asset.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct FileQuery {
+    /// Its path in the folder; not needed when there is only one file.
+    pub(crate) path: Option<String>,
+}
+
+/// What of a version is to change. Absent fields stay; a map replaces the one there is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateAsset {
+    #[schema(example = "Measurements of three kinds of iris")]
+    description: Option<String>,
+    tags: Option<BTreeMap<String, String>>,
+    properties: Option<BTreeMap<String, String>>,
+}
+
+/// A name, and whether it is hidden from lists.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AssetNameView {
+    #[schema(example = "iris")]
+    name: String,
+    archived: bool,
+}
+
+impl AssetNameView {
+    pub(crate) fn new(name: String, archived: bool) -> Self {
+        Self { name, archived }
+    }
+}
+
+impl From<UpdateAsset> for Labels {
+    fn from(update: UpdateAsset) -> Self {
+        Self {
+            description: update.description,
+            tags: update.tags,
+            properties: update.properties,
+        }
+    }
+}
+
+impl AssetQuery {
+    /// The filter and the page asked for.
+    pub(crate) fn read(self) -> Result<(AssetFilter, PageRequest), Error> {
+        let (order, descending) = order(self.order_by.as_deref())?;
+        let tag = self.tag.map(|text| match text.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (text, None),
+        });
+        let filter = AssetFilter {
+            view: view(self.view.as_deref())?,
+            prefix: self.prefix,
+            tag,
+            order,
+            descending,
+        };
+        let page = PageRequest {
+            limit: self.limit,
+            page_token: self.page_token,
+        };
+        Ok((filter, page))
+    }
+}
+
+impl VersionQuery {
+    /// The view and the page asked for.
+    pub(crate) fn read(self) -> Result<(ListView, PageRequest), Error> {
+        let page = PageRequest {
+            limit: self.limit,
+            page_token: self.page_token,
+        };
+        Ok((view(self.view.as_deref())?, page))
+    }
+}
+
+fn view(text: Option<&str>) -> Result<ListView, Error> {
+    Ok(text.map_or(Ok(ListView::default()), ListView::parse)?)
+}
+
+fn order(text: Option<&str>) -> Result<(AssetOrder, bool), Error> {
+    let words: Vec<&str> = text.unwrap_or("name").split_whitespace().collect();
+    let wrong = || {
+        Error::invalid("order_by", "this is not an order of this list")
+            .hint("write `name` or `created_at`, with ` desc` for backwards")
+    };
+    let (key, direction) = match words.as_slice() {
+        [key] => (*key, "asc"),
+        [key, direction] => (*key, *direction),
+        _ => return Err(wrong()),
+    };
+    let order = match key {
+        "name" => AssetOrder::Name,
+        "created_at" => AssetOrder::CreatedAt,
+        _ => return Err(wrong()),
+    };
+    match direction.to_ascii_lowercase().as_str() {
+        "asc" => Ok((order, false)),
+        "desc" => Ok((order, true)),
+        _ => Err(wrong()),
+    }
+}
+
+/// 201 for a new version, 200 for one that was there with the same content.
+pub(crate) fn made<V: From<Asset>>(made: Made) -> (StatusCode, Tagged<V>) {
+    let status = if made.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    (status, tagged(made.asset))
+}
+
+/// A version with its etag.
+pub(crate) fn tagged<V: From<Asset>>(asset: Asset) -> Tagged<V> {
+    Tagged(asset.updated_at, asset.into())
+}
+
+/// Refuses a body that names something else than the path.
+pub(crate) fn agree(field: &str, in_body: Option<&str>, in_path: &str) -> Result<(), Error> {
+    match in_body {
+        Some(other) if other != in_path => {
+            let message = format!("the body's {field} is `{other}`, the path's is `{in_path}`");
+            Err(Error::invalid(field, message))
+        }
+        _ => Ok(()),
+    }
+}
