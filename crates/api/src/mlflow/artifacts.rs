@@ -1,16 +1,12 @@
 //! Artifacts: `mlflow/artifacts/list`, the proxy `mlflow-artifacts/artifacts/*`, and the UI's own paths. Bytes are
 //! streamed both ways; nothing of a file is held but a few pieces.
 
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, RANGE,
-};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::{CONTENT_TYPE, RANGE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
-use lazuli_core::artifacts::{ArtifactEntry, BlobRead, ByteRange};
+use lazuli_core::artifacts::{ArtifactEntry, BlobRead};
 use lazuli_spec::Action;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::errors::MlflowResult;
@@ -18,6 +14,7 @@ use super::experiments::Empty;
 use super::json::{Message, invalid};
 use super::{MlflowCaller, Paths};
 use crate::AppState;
+use crate::rest::streams;
 use crate::routing::{Dialect, Permission, Routes};
 
 pub(crate) fn add_routes(routes: &mut Routes) {
@@ -143,7 +140,7 @@ async fn download(
     let range = headers
         .get(RANGE)
         .and_then(|value| value.to_str().ok())
-        .and_then(byte_range);
+        .and_then(streams::parse_range);
     let read = state
         .core
         .get_artifact(&who.caller, &who.workspace, &path, range)
@@ -194,72 +191,15 @@ async fn upload_by_run(
     Ok(Json(Empty {}))
 }
 
-/// One range of `Range: bytes=…`; anything else is answered with the whole file.
-fn byte_range(header: &str) -> Option<ByteRange> {
-    let (start, end) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
-    match (start.trim(), end.trim()) {
-        ("", count) => count.parse().ok().map(ByteRange::Last),
-        (start, "") => start.parse().ok().map(ByteRange::From),
-        (start, end) => {
-            let (start, end): (u64, u64) = (start.parse().ok()?, end.parse().ok()?);
-            (start <= end).then_some(ByteRange::Between(start, end.saturating_add(1)))
-        }
-    }
-}
-
 /// A file on its way out. It is named as an attachment and may not be taken for a page of this site.
 fn sent(path: &str, read: BlobRead, partial: bool) -> Response {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let mut headers = HeaderMap::new();
-    let mut set = |header: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(header, value);
-        }
-    };
-    set(CONTENT_TYPE, content_type(name));
-    set(CONTENT_DISPOSITION, &disposition(name));
-    set(
-        CONTENT_LENGTH,
-        &(read.range.end - read.range.start).to_string(),
-    );
-    set(HeaderName::from_static("x-content-type-options"), "nosniff");
-    set(ACCEPT_RANGES, "bytes");
-    if let Some(etag) = &read.meta.etag {
-        set(ETAG, &format!("\"{}\"", etag.trim_matches('"')));
-    }
-    let status = if partial {
-        let (start, end, size) = (read.range.start, read.range.end, read.meta.size);
-        set(
-            CONTENT_RANGE,
-            &format!("bytes {start}-{}/{size}", end.saturating_sub(1)),
-        );
-        StatusCode::PARTIAL_CONTENT
-    } else {
-        StatusCode::OK
-    };
-    (status, headers, Body::from_stream(read.stream)).into_response()
-}
-
-fn disposition(name: &str) -> String {
-    const KEEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
-    let plain: String = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ') {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    if plain == name {
-        format!("attachment; filename=\"{plain}\"")
-    } else {
-        format!(
-            "attachment; filename=\"{plain}\"; filename*=UTF-8''{}",
-            utf8_percent_encode(name, KEEP)
-        )
-    }
+    let etag = read.meta.etag.clone().unwrap_or_default();
+    let mut response = streams::respond(read, etag.trim_matches('"'), name, partial);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    response
 }
 
 /// The type by the name's ending. Whatever a browser would run is shown as plain text.
@@ -290,21 +230,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_and_names() {
-        assert_eq!(byte_range("bytes=0-99"), Some(ByteRange::Between(0, 100)));
-        assert_eq!(byte_range("bytes=5-"), Some(ByteRange::From(5)));
-        assert_eq!(byte_range("bytes=-7"), Some(ByteRange::Last(7)));
-        for odd in ["bytes=9-1", "items=0-1", "bytes=a-b", "bytes=0-1,3-4", ""] {
-            assert_eq!(byte_range(odd), None, "{odd}");
-        }
-        assert_eq!(disposition("a.csv"), "attachment; filename=\"a.csv\"");
-        assert_eq!(
-            disposition("é\".csv"),
-            "attachment; filename=\"__.csv\"; filename*=UTF-8''%C3%A9%22.csv"
-        );
-        assert_eq!(
-            (content_type("MLmodel"), content_type("x.pkl")),
-            ("text/plain", "application/octet-stream")
-        );
+    fn types_go_by_the_names_ending() {
+        assert_eq!(content_type("MLmodel"), "text/plain");
+        assert_eq!(content_type("x.PNG"), "image/png");
+        assert_eq!(content_type("x.pkl"), "application/octet-stream");
     }
 }
