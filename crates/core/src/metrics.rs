@@ -6,7 +6,7 @@ use lazuli_spec::Action;
 use lazuli_spec::metrics::{Metric, Point};
 use lazuli_spec::runs::{Batch, KeyValue, clean_param, clean_tag, validate_id};
 use lazuli_store::run_params::Changed;
-use lazuli_store::{Tx, Value, metric_history, metrics, run_params, run_tags, runs};
+use lazuli_store::{logged_models, Tx, Value, metric_history, metrics, run_params, run_tags, runs};
 
 use crate::experiments::not_found;
 use crate::runs::{Writer, run_not_found};
@@ -267,6 +267,7 @@ fn log_batch_in(tx: &mut Tx<'_>, writer: &Writer, run_id: &str, batch: &Batch) -
     }
     if !batch.metrics.is_empty() {
         metrics::append(tx, &run, &batch.metrics)?;
+        logged_models::log_metrics(tx, &writer.workspace_id, run_id, &batch.metrics)?;
     }
     if !batch.tags.is_empty() {
         run_tags::set(tx, &run, &batch.tags)?;

@@ -68,14 +68,24 @@ pub enum Which {
     Label(String),
 }
 
+impl From<RegisteredModel> for ModelSummary {
+    fn from(model: RegisteredModel) -> Self {
+        Self {
+            latest: newest(&model),
+            model,
+        }
+    }
+}
+
 impl Core {
-    /// Registers a version. The same content under the same version again is no error and changes nothing.
+    /// Registers a version, and says whether it is new: the same content under the same version again is no error and
+    /// changes nothing.
     pub async fn register_model(
         &self,
         caller: &Caller,
         workspace: &str,
         new: NewModel,
-    ) -> Result<ModelVersion> {
+    ) -> Result<(ModelVersion, bool)> {
         rules::name(&new.name).map_err(|error| refused(error).in_field("name"))?;
         let chosen = new.version.as_deref().map(names::version).transpose();
         chosen.map_err(|error| Error::from(error).in_field("version"))?;
@@ -105,7 +115,7 @@ impl Core {
                     && model_versions::is_taken(tx, number, version)?
                 {
                     change.nothing();
-                    return registered_already(tx, &id, &new.name, version, &tree_id);
+                    return Ok((registered_already(tx, &id, &new.name, version, &tree_id)?, false));
                 }
                 let version = match &new.version {
                     Some(version) => version.clone(),
@@ -135,7 +145,7 @@ impl Core {
                 };
                 change.target(format!("models/{}:{}", version.name, version.version));
                 model_versions::insert(tx, &id, number, &version)?;
-                Ok(version)
+                Ok((version, true))
             })
             .await
     }
@@ -232,10 +242,7 @@ impl Core {
             .read(move |tx| Ok(model_search::registered_models(tx, &id, &search)?))
             .await?;
         let page = Page::from_rows(rows, limit, |(_, key)| token_of(&["models"], key));
-        Ok(page.map(|(row, _)| ModelSummary {
-            latest: newest(&row.model),
-            model: row.model,
-        }))
+        Ok(page.map(|(row, _)| row.model.into()))
     }
 
     /// A model's versions, greatest number first.
