@@ -217,3 +217,18 @@ fn curated_names_stand_for_requests() {
     assert!(resolver.curated("my-own").is_none());
     assert!(resolver.curated_names().contains(&"sklearn-1.5".to_owned()));
 }
+
+proptest::proptest! {
+    /// Whatever is written as a definition is read or refused with words; it never ends the process.
+    #[test]
+    fn hostile_definitions_are_read_or_refused(
+        image in proptest::option::of("[ -~é]{0,40}"),
+        conda in proptest::option::of("(dependencies: )?[\\[\\]{}:=,|a-z0-9.* \\n-]{0,60}"),
+        requirements in proptest::option::of("[ -~é\\n]{0,80}"),
+    ) {
+        let request = EnvironmentRequest { image, conda_file: conda, requirements };
+        if let Err(error) = Recipe::read(&request) {
+            proptest::prop_assert!(!error.message.is_empty());
+        }
+    }
+}
