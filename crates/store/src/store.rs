@@ -160,6 +160,12 @@ impl Store {
         submit(&self.inner.writes, body).await
     }
 
+    /// Closures that wait for a thread: readers, then writers.
+    pub fn waiting(&self) -> (usize, usize) {
+        let waiting = |queue: &mpsc::Sender<Message>| queue.max_capacity() - queue.capacity();
+        (waiting(&self.inner.reads), waiting(&self.inner.writes))
+    }
+
     /// Ends the threads after all work that is already queued, and closes the database cleanly. Later calls answer
     /// [`StoreError::Closed`].
     pub async fn close(&self) {

@@ -10,11 +10,7 @@ use axum::Router;
 use lazuli_api::AppState;
 use lazuli_blob::{BlobKey, BlobOptions, Blobs};
 use lazuli_core::scheduler::driver::{self, Scheduler};
-use lazuli_core::scheduler::driver::{self, Scheduler};
 use lazuli_core::{Core, Parts};
-use lazuli_exec::environments::{PackageIndex, UvEnvironments};
-use lazuli_exec::local::{LocalConfig, LocalExecutor};
-use lazuli_serve::Serving;
 use lazuli_exec::environments::{PackageIndex, UvEnvironments};
 use lazuli_exec::local::{LocalConfig, LocalExecutor};
 use lazuli_serve::Serving;
@@ -23,9 +19,9 @@ use lazuli_store::{Store, StoreError, StoreOptions};
 
 use super::announce::Announcement;
 use super::config::Config;
-use super::health::{self, Health, Probe};
+use super::health::{self, Health, JobCounts, Probe};
 use super::home::{Home, write_atomic};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, gauge};
 use crate::error::CliError;
 
 /// A server put together and ready to be listened for.
@@ -59,7 +55,6 @@ pub(crate) async fn compose(
     announcement: &Announcement,
     clock: Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
-    _closing: &CancellationToken,
 ) -> Result<App, CliError> {
     let store = open_store(config, home).await?;
     let blobs = open_blobs(config, home)?;
@@ -71,18 +66,21 @@ pub(crate) async fn compose(
         home: home.root().to_owned(),
     });
     first_start(&core, home).await?;
-    let executor = LocalExecutor::new(local_jobs(home, announcement)?);
-    let scheduler = driver::start(core.clone(), Arc::new(executor), driver::Options::default());
-    let environments = UvEnvironments::new(home.root(), PackageIndex::default());
-    let serving = Serving::start(core.clone(), Arc::new(environments));
     let environments = Arc::new(UvEnvironments::new(home.root(), PackageIndex::default()));
     let serving = Serving::start(core.clone(), environments);
-    let executor = Arc::new(LocalExecutor::new(local_jobs(config, home, announcement)?));
+    let executor = Arc::new(LocalExecutor::new(local_jobs(home, announcement)?));
     let scheduler = driver::start(core.clone(), executor, driver::Options::default());
     let limits = lazuli_api::Limits { json_body: config.limits.body_bytes, upload: config.limits.upload_bytes };
     let surface = lazuli_api::surface(AppState { core, limits });
+    let queues = store.clone();
+    metrics.collect(Box::new(move |out| {
+        let (reads, writes) = queues.waiting();
+        gauge(out, "lazuli_store_reads_waiting", "Transactions that wait for a reading thread.", reads as f64);
+        gauge(out, "lazuli_store_writes_waiting", "Transactions that wait for the writing thread.", writes as f64);
+    }));
     let health = Health {
         probes: vec![store_probe(&store), blob_probe(&blobs)],
+        jobs: job_counts(&store),
         metrics: Arc::clone(metrics),
         metrics_for_anyone: config.metrics_for_anyone,
     };
@@ -91,9 +89,8 @@ pub(crate) async fn compose(
 }
 
 /// How runners on this machine reach the server: without TLS where a loopback address is listened on, so that a job needs no CA.
-fn local_jobs(config: &Config, home: &Home, announcement: &Announcement) -> Result<LocalConfig, CliError> {
-    let loopback = config.addresses.iter().any(|address| address.is_ipv4() && (address.is_loopback() || address.is_unspecified()));
-    let (url, ca) = if loopback {
+fn local_jobs(home: &Home, announcement: &Announcement) -> Result<LocalConfig, CliError> {
+    let (url, ca) = if announcement.loopback {
         (format!("http://127.0.0.1:{}", announcement.port), None)
     } else {
         (announcement.url.clone(), fs::read_to_string(home.ca()).ok())
@@ -136,6 +133,19 @@ async fn first_start(core: &Core, home: &Home) -> Result<(), CliError> {
     write_atomic(&home.credentials(), text.as_bytes(), 0o600)?;
     tracing::info!(file = %home.credentials().display(), "wrote the administrator's token");
     Ok(())
+}
+
+fn job_counts(store: &Store) -> JobCounts {
+    let store = store.clone();
+    Box::new(move || {
+        let store = store.clone();
+        Box::pin(async move {
+            store.read(lazuli_store::jobs::count_by_state).await.unwrap_or_else(|error: StoreError| {
+                tracing::warn!(%error, "cannot count jobs");
+                Vec::new()
+            })
+        })
+    })
 }
 
 fn store_probe(store: &Store) -> Probe {

@@ -3,6 +3,7 @@
 //! `/healthz` says that the process answers; `/readyz` that everything it depends on answers too, by name; `/metrics` is open to this
 //! machine only unless `metrics.access` says otherwise.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +29,13 @@ pub(crate) struct Probe {
     pub ask: Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
 }
 
+/// Counts that the database knows, by job state.
+pub(crate) type JobCounts = Box<dyn Fn() -> BoxFuture<'static, Vec<(String, i64)>> + Send + Sync>;
+
 /// What the three routes need.
 pub(crate) struct Health {
     pub probes: Vec<Probe>,
+    pub jobs: JobCounts,
     pub metrics: Arc<Metrics>,
     pub metrics_for_anyone: bool,
 }
@@ -75,5 +80,11 @@ async fn metrics(State(health): State<Arc<Health>>, request: Request) -> Respons
         let why = "metrics are open to this server's own machine only; the setting `metrics.access` changes that\n";
         return (StatusCode::FORBIDDEN, why).into_response();
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], health.metrics.page()).into_response()
+    let mut page = health.metrics.page();
+    let jobs = tokio::time::timeout(PATIENCE, (health.jobs)()).await.unwrap_or_default();
+    page.push_str("# HELP lazuli_jobs Jobs by state.\n# TYPE lazuli_jobs gauge\n");
+    for (state, count) in jobs {
+        let _ = writeln!(page, "lazuli_jobs{{state=\"{state}\"}} {count}");
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
 }

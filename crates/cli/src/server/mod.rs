@@ -92,7 +92,7 @@ fn announcement(config: &Config, home: &Home, listeners: &[TcpListener]) -> Resu
     if !urls.contains(&url) {
         urls.insert(0, url.clone());
     }
-    let loopback = addresses.iter().any(|address| address.ip().is_unspecified() || address.ip() == IpAddr::from([127, 0, 0, 1]));
+    let loopback = addresses.iter().any(|address| [IpAddr::from([0, 0, 0, 0]), IpAddr::from([127, 0, 0, 1])].contains(&address.ip()));
     let ca = config.own_certificate.is_none().then(|| home.ca().display().to_string());
     Ok(Announcement { pid: std::process::id(), port, url, urls, ca, loopback, version: env!("CARGO_PKG_VERSION").to_owned() })
 }

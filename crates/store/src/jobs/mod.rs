@@ -346,6 +346,15 @@ pub fn active(tx: &mut Tx<'_>, each: u32) -> Result<Vec<QueueRow>, StoreError> {
     })
 }
 
+/// Jobs of all workspaces by state, for the server's metrics.
+pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>, StoreError> {
+    tx.query(
+        "SELECT state, COUNT(*) FROM jobs GROUP BY state ORDER BY state",
+        params![],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
 /// How many jobs of a compute have not ended.
 pub fn count_unended(
     tx: &mut Tx<'_>,
