@@ -17,7 +17,7 @@ impl CodeContent {
     pub fn stored(id: TreeId, tree: &Tree) -> Result<Self, AssetError> {
         if tree.count() == 0 {
             return Err(AssetError::new(
-                "tree",
+                "path",
                 "a code asset has at least one file; this tree is empty",
             ));
         }

@@ -79,11 +79,11 @@ impl DataContent {
                 "a `uri_file` is exactly one file; this tree has {}",
                 tree.count()
             );
-            return Err(AssetError::new("tree", found));
+            return Err(AssetError::new("path", found));
         }
         if tree.count() == 0 {
             return Err(AssetError::new(
-                "tree",
+                "path",
                 "a data asset has at least one file; this tree is empty",
             ));
         }
@@ -124,7 +124,7 @@ fn check_uri(uri: &str) -> Result<(), AssetError> {
     }
     let Some((scheme, rest)) = uri.split_once("://") else {
         return fault(format!(
-            "`{uri}` is not an address; upload local files and give their `tree`"
+            "`{uri}` is not an address; upload local files and give `tree:<id>`"
         ));
     };
     if !SCHEMES.contains(&scheme) {
@@ -188,7 +188,7 @@ mod tests {
             })
             .collect();
         insta::assert_snapshot!(shown.join("\n"), @r"
-        `./iris.csv` is not an address; upload local files and give their `tree`
+        `./iris.csv` is not an address; upload local files and give `tree:<id>`
         `file://` is not an address that data can have; known are https, http, azureml, s3, gs, az, abfss, wasbs, adl
         an address may not carry a user or password: it would be shown to everyone who can read the asset
         `https:///x` names no host

@@ -167,14 +167,14 @@ impl Core {
         let own = self.own_job(caller).await?;
         let id = ContentHash::parse(&report.tree)
             .map_err(|error| Error::invalid("tree", error.to_string()))?;
-        let tree = own.access.blobs().get_tree(&id).await.map_err(|_| {
+        let tree = crate::content::tree_of(&own.access, &id).await.map_err(|_| {
             Error::invalid(
                 "tree",
                 format!("the tree `{id}` is not stored; upload it first"),
             )
         })?;
         let wanted = name.to_owned();
-        let registration = super::resolve::Registration::new(&id, &tree)?;
+        let registration = super::registration::Registration::new(&id, &tree);
         let target = format!("jobs/{}/outputs/{name}", own.job);
         let now = self.now();
         own.access

@@ -199,7 +199,7 @@ impl Core {
         }
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
         let tree = artifacts_of(&access, &version).await?;
-        let id = access.blobs().put_tree(&tree).await?;
+        let id = crate::content::adopt_tree(&access, &tree).await?;
         let (workspace_id, name, number, text) = (
             access.workspace_id().to_owned(),
             name.to_owned(),
