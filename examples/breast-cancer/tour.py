@@ -6,6 +6,8 @@ Uses the `lazuli` command line and the unmodified mlflow client; see README.md b
 """
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -113,8 +115,11 @@ def connect_mlflow(lazuli, server):
     os.environ["MLFLOW_TRACKING_SERVER_CERT_PATH"] = str(lazuli.home / "tls" / "ca.pem")
     os.environ["REQUESTS_CA_BUNDLE"] = str(lazuli.home / "tls" / "ca.pem")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import logging
+
     import mlflow
 
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(server["url"])
     mlflow.set_registry_uri(server["url"])
     return mlflow
@@ -154,7 +159,8 @@ def best_run(mlflow, jobs):
 
 
 def register_model(mlflow, run, alias):
-    version = mlflow.register_model(f"runs:/{run}/model", MODEL)
+    with contextlib.redirect_stderr(io.StringIO()):  # the client prints to the terminal what is said below
+        version = mlflow.register_model(f"runs:/{run}/model", MODEL)
     mlflow.MlflowClient().set_registered_model_alias(MODEL, alias, version.version)
     say(f"{MODEL} version {version.version}, alias {alias}")
     return version.version
