@@ -8,8 +8,9 @@ use futures::Stream;
 use lazuli_blob::BlobKey;
 use lazuli_spec::experiments::ExperimentId;
 use lazuli_spec::{Action, ErrorCode};
-use lazuli_store::{experiments, runs};
+use lazuli_store::{Tx, experiments, logged_models, runs};
 
+use crate::models::TreePlace;
 use crate::runs::{Writer, run_not_found};
 use crate::{Access, Caller, Core, Error, Result};
 
@@ -99,6 +100,9 @@ impl Core {
         range: Option<ByteRange>,
     ) -> Result<BlobRead> {
         let access = self.access(caller, workspace, Action::RunsRead).await?;
+        if let Some(place) = TreePlace::of(path) {
+            return place.open(&access, range).await;
+        }
         let key = locate(&access, path, None).await?;
         let read = match range {
             Some(range) => self.blobs().get_range(&key, range).await,
@@ -138,6 +142,9 @@ impl Core {
         path: &str,
     ) -> Result<Vec<ArtifactEntry>> {
         let access = self.access(caller, workspace, Action::RunsRead).await?;
+        if let Some(place) = TreePlace::of(path) {
+            return place.children(&access).await;
+        }
         let folder = locate(&access, path.trim_end_matches('/'), None).await?;
         self.children(&folder).await
     }
@@ -252,8 +259,12 @@ pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) 
         }
         Place::Experiment { experiment, rest } => {
             let workspace_id = access.workspace_id().to_owned();
+            let inside = rest.clone();
             let known = access
-                .read(move |tx| Ok(experiments::numbers(tx, &workspace_id, &[experiment])?))
+                .read(move |tx| {
+                    check_logged_model(tx, &workspace_id, experiment, &inside)?;
+                    Ok(experiments::numbers(tx, &workspace_id, &[experiment])?)
+                })
                 .await?;
             if known.is_empty() {
                 return Err(Error::new(
@@ -268,6 +279,27 @@ pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) 
         ),
     };
     key.map_err(|error| unsafe_path(path, error))
+}
+
+/// Experiments of different workspaces have the same numbers, so what lies below `models` is the workspace's only when
+/// the logged model is. Without a model's id there is nothing to look at.
+fn check_logged_model(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    experiment: ExperimentId,
+    rest: &str,
+) -> Result<()> {
+    let mut parts = rest.split('/');
+    if parts.next() != Some("models") {
+        return Ok(());
+    }
+    let model_id = parts.next().unwrap_or_default();
+    let found = logged_models::find(tx, workspace_id, model_id)?;
+    if found.is_some_and(|model| model.experiment_id == experiment) {
+        return Ok(());
+    }
+    let message = format!("Logged model with ID '{model_id}' not found.");
+    Err(Error::new(ErrorCode::NotFound, message))
 }
 
 /// The proxy's path of a run's artifact root, if the artifacts are on this server.

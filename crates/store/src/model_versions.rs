@@ -25,11 +25,13 @@ pub(crate) const COLUMNS: &str = "v.version_no, v.model_no, m.name, v.version, v
      v.run_link, v.model_id, v.job, v.description, v.user_id, v.stage, v.archived, v.properties, v.created_at, v.updated_at, v.number";
 
 /// Where they come from.
-pub(crate) const FROM: &str = "model_versions v JOIN registered_models m ON m.model_no = v.model_no";
+pub(crate) const FROM: &str =
+    "model_versions v JOIN registered_models m ON m.model_no = v.model_no";
 
 pub(crate) fn from_row(row: &Row<'_>) -> Result<VersionRow, StoreError> {
     let (model_type, stage): (String, String) = (row.get(4)?, row.get(14)?);
-    let unknown = |word: &str| StoreError::Corrupt(format!("`{word}` is no word of model versions"));
+    let unknown =
+        |word: &str| StoreError::Corrupt(format!("`{word}` is no word of model versions"));
     let properties: String = row.get(16)?;
     Ok(VersionRow {
         version_no: row.get(0)?,
@@ -66,7 +68,12 @@ pub fn next_number(tx: &mut Tx<'_>, model_no: i64) -> Result<i64, StoreError> {
 }
 
 /// Adds a version with its tags; a taken one is a unique violation.
-pub fn insert(tx: &mut Tx<'_>, workspace_id: &str, model_no: i64, version: &ModelVersion) -> Result<i64, StoreError> {
+pub fn insert(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    model_no: i64,
+    version: &ModelVersion,
+) -> Result<i64, StoreError> {
     let version_no = tx.query_one(
         "INSERT INTO model_versions (workspace_id, model_no, version, number, type, source, location, tree, run_id, run_link,
              model_id, job, description, user_id, stage, archived, deleted, properties, created_at, updated_at)
@@ -103,11 +110,18 @@ pub fn insert(tx: &mut Tx<'_>, workspace_id: &str, model_no: i64, version: &Mode
 /// The version's place among numbers; only the plain spelling of a number is one.
 fn number(version: &str) -> i64 {
     let parsed: Option<i64> = version.parse().ok();
-    parsed.filter(|number| *number >= 0 && number.to_string() == version).unwrap_or(-1)
+    parsed
+        .filter(|number| *number >= 0 && number.to_string() == version)
+        .unwrap_or(-1)
 }
 
 /// One version, without what [`complete`] adds.
-pub fn find(tx: &mut Tx<'_>, workspace_id: &str, name: &str, version: &str) -> Result<Option<VersionRow>, StoreError> {
+pub fn find(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+    version: &str,
+) -> Result<Option<VersionRow>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM} WHERE m.workspace_id = $1 AND m.name = $2 AND v.version = $3 AND v.deleted = 0"
     );
@@ -117,7 +131,9 @@ pub fn find(tx: &mut Tx<'_>, workspace_id: &str, name: &str, version: &str) -> R
 /// Whether the version was ever given out, also when it was deleted since.
 pub fn is_taken(tx: &mut Tx<'_>, model_no: i64, version: &str) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM model_versions WHERE model_no = $1 AND version = $2";
-    Ok(tx.query_opt(sql, params![model_no, version], |row| row.get::<i64>(0))?.is_some())
+    Ok(tx
+        .query_opt(sql, params![model_no, version], |row| row.get::<i64>(0))?
+        .is_some())
 }
 
 /// The newest version that is not archived: the greatest number, else the last registered.
@@ -157,20 +173,28 @@ pub fn complete(tx: &mut Tx<'_>, rows: &mut [VersionRow]) -> Result<(), StoreErr
     let aliases = models::aliases(tx, &of_models)?;
     for row in rows {
         row.version.tags = tags.remove(&row.version_no).unwrap_or_default();
-        let of_model = aliases.get(&row.model_no).map(Vec::as_slice).unwrap_or_default();
-        let mine = of_model.iter().filter(|alias| alias.version == row.version.version);
+        let of_model = aliases
+            .get(&row.model_no)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let mine = of_model
+            .iter()
+            .filter(|alias| alias.version == row.version.version);
         row.version.aliases = mine.map(|alias| alias.alias.clone()).collect();
     }
     Ok(())
 }
 
 /// The newest version of each stage, for each of the models, complete.
-pub(crate) fn newest_by_stage(tx: &mut Tx<'_>, models: &[i64]) -> Result<HashMap<i64, Vec<ModelVersion>>, StoreError> {
+pub(crate) fn newest_by_stage(
+    tx: &mut Tx<'_>,
+    models: &[i64],
+) -> Result<HashMap<i64, Vec<ModelVersion>>, StoreError> {
     let mut rows = Vec::new();
     for chunk in padded_chunks(models) {
         let sql = format!(
             "SELECT {COLUMNS} FROM (SELECT version_no, ROW_NUMBER() OVER (PARTITION BY model_no, stage
-                 ORDER BY number DESC, created_at DESC, version_no DESC) AS place
+                 ORDER BY archived, number DESC, created_at DESC, version_no DESC) AS place
                  FROM model_versions WHERE deleted = 0 AND model_no IN ({})) newest
              JOIN model_versions v ON v.version_no = newest.version_no JOIN registered_models m ON m.model_no = v.model_no
              WHERE newest.place = 1 ORDER BY v.model_no, v.number, v.version",
@@ -211,11 +235,22 @@ pub fn set_tree(tx: &mut Tx<'_>, version_no: i64, tree: &str) -> Result<(), Stor
 }
 
 /// Moves the other versions that are in the stage to `Archived`.
-pub fn archive_others(tx: &mut Tx<'_>, row: &VersionRow, stage: Stage, now: Timestamp) -> Result<(), StoreError> {
+pub fn archive_others(
+    tx: &mut Tx<'_>,
+    row: &VersionRow,
+    stage: Stage,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE model_versions SET stage = $4, updated_at = $5
          WHERE model_no = $1 AND version_no <> $2 AND stage = $3 AND deleted = 0",
-        params![row.model_no, row.version_no, stage.as_str(), Stage::Archived.as_str(), now],
+        params![
+            row.model_no,
+            row.version_no,
+            stage.as_str(),
+            Stage::Archived.as_str(),
+            now
+        ],
     )
     .map(drop)
 }
@@ -228,9 +263,13 @@ pub fn delete(tx: &mut Tx<'_>, row: &VersionRow, now: Timestamp) -> Result<(), S
          WHERE version_no = $1",
         params![row.version_no, now],
     )?;
-    tx.execute("DELETE FROM model_version_tags WHERE version_no = $1", params![row.version_no])?;
+    tx.execute(
+        "DELETE FROM model_version_tags WHERE version_no = $1",
+        params![row.version_no],
+    )?;
     let sql = "DELETE FROM model_aliases WHERE model_no = $1 AND version = $2";
-    tx.execute(sql, params![row.model_no, &row.version.version]).map(drop)
+    tx.execute(sql, params![row.model_no, &row.version.version])
+        .map(drop)
 }
 
 /// Sets a tag.

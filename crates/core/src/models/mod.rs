@@ -2,6 +2,7 @@
 //! the ones that MLflow's clients know.
 
 mod aliases;
+mod files;
 mod native;
 mod registered;
 mod search;
@@ -18,6 +19,7 @@ use lazuli_store::{StoreError, Tx};
 
 use crate::{Error, Result};
 
+pub(crate) use files::TreePlace;
 pub use native::{ModelChange, ModelSummary, NewModel, Which};
 pub use search::SearchRequest;
 pub(crate) use search::{key_from_token, token_of};

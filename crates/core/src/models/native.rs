@@ -115,7 +115,10 @@ impl Core {
                     && model_versions::is_taken(tx, number, version)?
                 {
                     change.nothing();
-                    return Ok((registered_already(tx, &id, &new.name, version, &tree_id)?, false));
+                    return Ok((
+                        registered_already(tx, &id, &new.name, version, &tree_id)?,
+                        false,
+                    ));
                 }
                 let version = match &new.version {
                     Some(version) => version.clone(),
