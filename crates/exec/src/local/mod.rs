@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lazuli_core::executor::{Capacity, Executor, ExecutorError, Handle, LaunchRequest, RunnerLife};
@@ -61,8 +62,8 @@ impl LocalConfig {
 #[derive(Clone)]
 pub struct LocalExecutor {
     config: Arc<LocalConfig>,
-    /// How runners that this server started have ended.
-    ends: Arc<Mutex<HashMap<String, String>>>,
+    /// How runners that this server started have ended; nothing for those that have not.
+    ends: Arc<Mutex<HashMap<String, Option<String>>>>,
 }
 
 impl fmt::Debug for LocalExecutor {
@@ -118,28 +119,43 @@ impl LocalExecutor {
             &launch,
             directory,
         )?;
-        let ends = Arc::clone(&self.ends);
+        let executor = self.clone();
         let job = request.job.clone();
+        executor.note_end(&job, None);
         tokio::spawn(async move {
             // waiting keeps the process table clean and learns what only a parent learns
             let end = runner_process::end_of(child).await;
-            ends.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(job, end);
+            executor.note_end(&job, Some(end));
         });
         Ok(known)
     }
 
-    fn why_lost(&self, job: &str, directory: &Path) -> String {
-        let known = self
-            .ends
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(job)
-            .cloned();
-        let mut why = known.unwrap_or_else(|| {
-            "the runner is gone (killed, or the machine was restarted)".to_owned()
-        });
+    fn note_end(&self, job: &str, end: Option<String>) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        ends.insert(job.to_owned(), end);
+    }
+
+    /// What is known of a runner's end; a runner of this very server may be dead a moment before its parent hears of it.
+    async fn end_of(&self, job: &str) -> Option<String> {
+        for _ in 0..40 {
+            let known = self
+                .ends
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get(job)
+                .cloned();
+            match known {
+                None => return None,
+                Some(Some(end)) => return Some(end),
+                Some(None) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+        None
+    }
+
+    async fn why_lost(&self, job: &str, directory: &Path) -> String {
+        let unknown = || "it was killed, or the machine was restarted".to_owned();
+        let mut why = self.end_of(job).await.unwrap_or_else(unknown);
         let said = runner_process::last_words(directory);
         if !said.is_empty() {
             why.push_str(": ");
@@ -204,7 +220,7 @@ impl Executor for LocalExecutor {
             return Ok(RunnerLife::Ended(Box::new(report)));
         }
         let left = kill_marked(&directory).await;
-        let mut why = self.why_lost(job, &directory);
+        let mut why = self.why_lost(job, &directory).await;
         if left > 0 {
             let _ = write!(why, "; {left} process(es) of the job were ended");
         }

@@ -149,11 +149,11 @@ pub(super) fn holds_lock(directory: &Path) -> bool {
 pub(super) async fn end_of(mut child: Child) -> String {
     match child.wait().await {
         Ok(status) => match (status.signal(), status.code()) {
-            (Some(signal), _) => format!("the runner was killed by signal {signal}"),
-            (_, Some(0)) => "the runner ended without a last report".to_owned(),
-            (_, code) => format!("the runner ended with code {}", code.unwrap_or(-1)),
+            (Some(signal), _) => format!("it was killed by signal {signal}"),
+            (_, Some(0)) => "it ended without a last report".to_owned(),
+            (_, code) => format!("it ended with code {}", code.unwrap_or(-1)),
         },
-        Err(error) => format!("the runner's end was not seen: {error}"),
+        Err(error) => format!("its end was not seen: {error}"),
     }
 }
 
