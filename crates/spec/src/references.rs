@@ -145,12 +145,12 @@ impl Reference {
     }
 
     fn confined(self) -> Result<Self, ReferenceError> {
-        let path = match &self {
-            Self::JobOutput { path, .. }
-            | Self::Run { path, .. }
-            | Self::Datastore { path, .. }
-            | Self::Tree { path, .. } => path,
-            _ => return Ok(self),
+        let (Self::JobOutput { path, .. }
+        | Self::Run { path, .. }
+        | Self::Datastore { path, .. }
+        | Self::Tree { path, .. }) = &self
+        else {
+            return Ok(self);
         };
         if path.split('/').any(|step| step == "..") || path.contains('\0') {
             return Err(ReferenceError::Escapes(path.clone()));
@@ -217,9 +217,9 @@ fn address(rest: &str) -> Option<Reference> {
         return None;
     }
     match steps.as_slice() {
-        ["jobs", job, "outputs", output] => Some(job_output(job, output, String::new())),
+        ["jobs", job, "outputs", output] => Some(job_output(job, output, "")),
         ["jobs", job, "outputs", output, "paths", path @ ..] => {
-            Some(job_output(job, output, path.join("/")))
+            Some(job_output(job, output, &path.join("/")))
         }
         ["registries", registry, collection, name, kind, version] => Some(Reference::Registry {
             registry: (*registry).to_owned(),
@@ -236,7 +236,7 @@ fn address(rest: &str) -> Option<Reference> {
     }
 }
 
-fn job_output(job: &str, output: &str, path: String) -> Reference {
+fn job_output(job: &str, output: &str, path: &str) -> Reference {
     Reference::JobOutput {
         job: job.to_owned(),
         output: output.to_owned(),

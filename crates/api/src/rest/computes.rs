@@ -90,11 +90,26 @@ pub struct ComputeList {
 
 /// The routes of this noun.
 pub(crate) fn add_routes(routes: &mut Routes) {
-    routes.rest(Permission::Workspace(Action::ComputesRead), routes!(list_computes));
-    routes.rest(Permission::Workspace(Action::ComputesWrite), routes!(create_compute));
-    routes.rest(Permission::Workspace(Action::ComputesRead), routes!(get_compute));
-    routes.rest(Permission::Workspace(Action::ComputesWrite), routes!(put_compute));
-    routes.rest(Permission::Workspace(Action::ComputesDelete), routes!(delete_compute));
+    routes.rest(
+        Permission::Workspace(Action::ComputesRead),
+        routes!(list_computes),
+    );
+    routes.rest(
+        Permission::Workspace(Action::ComputesWrite),
+        routes!(create_compute),
+    );
+    routes.rest(
+        Permission::Workspace(Action::ComputesRead),
+        routes!(get_compute),
+    );
+    routes.rest(
+        Permission::Workspace(Action::ComputesWrite),
+        routes!(put_compute),
+    );
+    routes.rest(
+        Permission::Workspace(Action::ComputesDelete),
+        routes!(delete_compute),
+    );
 }
 
 /// The clusters of a workspace, by name.
@@ -106,8 +121,15 @@ async fn list_computes(
     Path(workspace): Path<String>,
     Query(paging): Query<Paging>,
 ) -> RestResult<Json<ComputeList>> {
-    let page = app.core.list_computes(&caller, &workspace, paging.into()).await?.map(ComputeView::from);
-    Ok(Json(ComputeList { items: page.items, next_page_token: page.next_page_token }))
+    let page = app
+        .core
+        .list_computes(&caller, &workspace, paging.into())
+        .await?
+        .map(ComputeView::from);
+    Ok(Json(ComputeList {
+        items: page.items,
+        next_page_token: page.next_page_token,
+    }))
 }
 
 /// Makes a cluster from an `amlcompute` document; its name must be free.
@@ -122,11 +144,19 @@ async fn create_compute(
 ) -> RestResult<(StatusCode, Tagged<ComputeView>)> {
     let spec = ComputeSpec::read(&document(&body)?, None).map_err(mistake)?;
     match app.core.get_compute(&caller, &workspace, &spec.name).await {
-        Ok(_) => return Err(Error::already_exists("compute", &spec.name).in_field("name").hint("PUT changes one").into()),
+        Ok(_) => {
+            return Err(Error::already_exists("compute", &spec.name)
+                .in_field("name")
+                .hint("PUT changes one")
+                .into());
+        }
         Err(error) if error.code == ErrorCode::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    let (details, _) = app.core.put_compute(&caller, &workspace, spec, None).await?;
+    let (details, _) = app
+        .core
+        .put_compute(&caller, &workspace, spec, None)
+        .await?;
     Ok((StatusCode::CREATED, tagged(details)))
 }
 
@@ -139,7 +169,9 @@ async fn get_compute(
     Authenticated(caller): Authenticated,
     Path((workspace, name)): Path<(String, String)>,
 ) -> RestResult<Tagged<ComputeView>> {
-    Ok(tagged(app.core.get_compute(&caller, &workspace, &name).await?))
+    Ok(tagged(
+        app.core.get_compute(&caller, &workspace, &name).await?,
+    ))
 }
 
 /// Makes a cluster, or changes the one of that name.
@@ -154,8 +186,15 @@ async fn put_compute(
     body: Bytes,
 ) -> RestResult<(StatusCode, Tagged<ComputeView>)> {
     let spec = ComputeSpec::read(&document(&body)?, Some(&name)).map_err(mistake)?;
-    let (details, is_new) = app.core.put_compute(&caller, &workspace, spec, etag.map(|etag| etag.0)).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let (details, is_new) = app
+        .core
+        .put_compute(&caller, &workspace, spec, etag.map(|etag| etag.0))
+        .await?;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     Ok((status, tagged(details)))
 }
 

@@ -45,9 +45,18 @@ pub struct LogList {
 }
 
 pub(super) fn add_routes(routes: &mut Routes) {
-    routes.rest(Permission::Workspace(Action::JobsRead), routes!(list_job_logs));
-    routes.rest(Permission::Workspace(Action::JobsRead), routes!(get_job_log));
-    routes.rest(Permission::Workspace(Action::JobsRead), routes!(stream_job_log));
+    routes.rest(
+        Permission::Workspace(Action::JobsRead),
+        routes!(list_job_logs),
+    );
+    routes.rest(
+        Permission::Workspace(Action::JobsRead),
+        routes!(get_job_log),
+    );
+    routes.rest(
+        Permission::Workspace(Action::JobsRead),
+        routes!(stream_job_log),
+    );
 }
 
 /// The logs of a job.
@@ -60,8 +69,13 @@ async fn list_job_logs(
     Path((workspace, name)): Path<(String, String)>,
 ) -> RestResult<Json<LogList>> {
     let logs = app.core.list_job_logs(&caller, &workspace, &name).await?;
-    let items = logs.into_iter().map(|log| LogView { name: log.name, size: log.length });
-    Ok(Json(LogList { items: items.collect() }))
+    let items = logs.into_iter().map(|log| LogView {
+        name: log.name,
+        size: log.length,
+    });
+    Ok(Json(LogList {
+        items: items.collect(),
+    }))
 }
 
 /// What a log holds now, from an offset on.
@@ -75,12 +89,18 @@ async fn get_job_log(
     Query(query): Query<LogQuery>,
 ) -> RestResult<([(HeaderName, &'static str); 1], Body)> {
     let log = query.name.as_deref().unwrap_or(STD_LOG);
-    let follower = app.core.follow_job_log(&caller, &workspace, &name, log, query.offset.unwrap_or(0)).await?;
+    let follower = app
+        .core
+        .follow_job_log(&caller, &workspace, &name, log, query.offset.unwrap_or(0))
+        .await?;
     let pieces = stream::try_unfold(follower, |mut follower| async move {
         let slice = follower.read().await?;
         Ok::<_, Error>((!slice.bytes.is_empty()).then_some((slice.bytes, follower)))
     });
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from_stream(pieces)))
+    Ok((
+        [(CONTENT_TYPE, "text/plain; charset=utf-8")],
+        Body::from_stream(pieces),
+    ))
 }
 
 /// A log as it is written, until the job ends.
@@ -94,12 +114,27 @@ async fn stream_job_log(
     Query(query): Query<LogQuery>,
     headers: HeaderMap,
 ) -> RestResult<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let resumed = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).and_then(|id| id.trim().parse().ok());
+    let resumed = headers
+        .get(LAST_EVENT_ID)
+        .and_then(|id| id.to_str().ok())
+        .and_then(|id| id.trim().parse().ok());
     let log = query.name.as_deref().unwrap_or(STD_LOG);
     let offset = resumed.or(query.offset).unwrap_or(0);
-    let follower = app.core.follow_job_log(&caller, &workspace, &name, log, offset).await?;
-    let telling = Telling { follower, state: None, is_over: false };
-    let events = stream::unfold(telling, |mut telling| async move { telling.next().await.map(|events| (stream::iter(events), telling)) });
+    let follower = app
+        .core
+        .follow_job_log(&caller, &workspace, &name, log, offset)
+        .await?;
+    let telling = Telling {
+        follower,
+        state: None,
+        is_over: false,
+    };
+    let events = stream::unfold(telling, |mut telling| async move {
+        telling
+            .next()
+            .await
+            .map(|events| (stream::iter(events), telling))
+    });
     Ok(Sse::new(events.flatten().map(Ok)).keep_alive(KeepAlive::default()))
 }
 
@@ -125,12 +160,20 @@ impl Telling {
             let mut events = Vec::new();
             if self.state != Some(slice.state) && (!slice.state.is_terminal() || is_last) {
                 self.state = Some(slice.state);
-                events.push(Event::default().event("state").data(format!("\"{}\"", slice.state)));
+                events.push(
+                    Event::default()
+                        .event("state")
+                        .data(format!("\"{}\"", slice.state)),
+                );
             }
             events.extend(self.text(&slice));
             if is_last {
                 self.is_over = true;
-                events.push(Event::default().event("end").data(format!("\"{}\"", slice.state)));
+                events.push(
+                    Event::default()
+                        .event("end")
+                        .data(format!("\"{}\"", slice.state)),
+                );
             }
             if !events.is_empty() {
                 return Some(events);
@@ -142,7 +185,9 @@ impl Telling {
     /// The slice as text. Half a character at its end is left for the next one.
     fn text(&mut self, slice: &LogSlice) -> Option<Event> {
         let whole = match std::str::from_utf8(&slice.bytes) {
-            Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
+            Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => {
+                error.valid_up_to()
+            }
             Err(error) if error.error_len().is_none() && !slice.state.is_terminal() => 0,
             _ => slice.bytes.len(),
         };
@@ -152,6 +197,11 @@ impl Telling {
         }
         let text = String::from_utf8_lossy(&slice.bytes[..whole]);
         let data = serde_json::to_string(&text).unwrap_or_default();
-        Some(Event::default().event("log").id(self.follower.offset().to_string()).data(data))
+        Some(
+            Event::default()
+                .event("log")
+                .id(self.follower.offset().to_string())
+                .data(data),
+        )
     }
 }

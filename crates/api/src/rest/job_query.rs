@@ -33,10 +33,31 @@ pub struct JobQuery {
 impl JobQuery {
     /// The filter and the order in the core's words.
     pub(super) fn filter(&self) -> Result<(JobFilter, Order)> {
-        let mut filter = JobFilter { experiment: self.experiment_name.clone(), compute: self.compute.clone(), ..JobFilter::default() };
-        for word in self.status.iter().flat_map(|status| status.split(',')).map(str::trim).filter(|word| !word.is_empty()) {
-            let known = || JobState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ");
-            let state = JobState::parse(word).ok_or_else(|| Error::invalid("status", format!("`{word}` is not a state of a job; known are {}", known())))?;
+        let mut filter = JobFilter {
+            experiment: self.experiment_name.clone(),
+            compute: self.compute.clone(),
+            ..JobFilter::default()
+        };
+        for word in self
+            .status
+            .iter()
+            .flat_map(|status| status.split(','))
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
+            let known = || {
+                JobState::ALL
+                    .iter()
+                    .map(|state| state.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let state = JobState::parse(word).ok_or_else(|| {
+                Error::invalid(
+                    "status",
+                    format!("`{word}` is not a state of a job; known are {}", known()),
+                )
+            })?;
             filter.states.push(state);
         }
         filter.tag = self.tag.as_ref().map(|tag| match tag.split_once('=') {
@@ -47,12 +68,22 @@ impl JobQuery {
             None | Some("ActiveOnly") => Some(false),
             Some("ArchivedOnly") => Some(true),
             Some("All") => None,
-            Some(other) => return Err(Error::invalid("list_view_type", format!("`{other}` is none of `ActiveOnly`, `ArchivedOnly`, `All`"))),
+            Some(other) => {
+                return Err(Error::invalid(
+                    "list_view_type",
+                    format!("`{other}` is none of `ActiveOnly`, `ArchivedOnly`, `All`"),
+                ));
+            }
         };
         let order = match self.order_by.as_deref() {
             None | Some("created_at desc") => Order::NewestFirst,
             Some("created_at" | "created_at asc") => Order::OldestFirst,
-            Some(other) => return Err(Error::invalid("order_by", format!("`{other}` is neither `created_at desc` nor `created_at asc`"))),
+            Some(other) => {
+                return Err(Error::invalid(
+                    "order_by",
+                    format!("`{other}` is neither `created_at desc` nor `created_at asc`"),
+                ));
+            }
         };
         Ok((filter, order))
     }

@@ -131,14 +131,29 @@ pub struct LineageView {
 
 impl From<JobDetails> for JobView {
     fn from(details: JobDetails) -> Self {
-        let JobDetails { job, inputs, outputs, now } = details;
+        let JobDetails {
+            job,
+            inputs,
+            outputs,
+            now,
+        } = details;
         let spec: Value = serde_json::from_str(&job.spec).unwrap_or_default();
         let progress = job.progress;
         let text = |at: Option<lazuli_spec::Timestamp>| at.map(|at| at.to_string());
-        let phases = progress.phases.seconds(now).into_iter().map(|(phase, seconds)| PhaseView { name: phase.as_str(), seconds });
+        let phases = progress
+            .phases
+            .seconds(now)
+            .into_iter()
+            .map(|(phase, seconds)| PhaseView {
+                name: phase.as_str(),
+                seconds,
+            });
         Self {
             run_id: job.name.clone(),
-            outputs: outputs.into_iter().map(|output| (output.name.clone(), output_view(&job.name, output))).collect(),
+            outputs: outputs
+                .into_iter()
+                .map(|output| (output.name.clone(), output_view(&job.name, output)))
+                .collect(),
             name: job.name,
             display_name: job.display_name,
             description: job.description,
@@ -173,15 +188,28 @@ impl From<JobDetails> for JobView {
 
 /// Inputs as submitted, with what an asset was resolved to beside its path.
 fn input_views(spec: &Value, rows: &[InputRow]) -> Map<String, Value> {
-    let mut views = spec.get("inputs").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut views = spec
+        .get("inputs")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     for row in rows {
         let mut steps = row.name.split('.');
         let first = steps.next().and_then(|step| views.get_mut(step));
-        let place = first.and_then(|first| steps.try_fold(first, |inside, step| inside.get_mut(step)));
+        let place =
+            first.and_then(|first| steps.try_fold(first, |inside, step| inside.get_mut(step)));
         if let Some(Value::Object(view)) = place {
-            let resolved = row.asset.as_ref().zip(row.version.as_ref()).map(|(asset, version)| format!("{asset}:{version}"));
+            let resolved = row
+                .asset
+                .as_ref()
+                .zip(row.version.as_ref())
+                .map(|(asset, version)| format!("{asset}:{version}"));
             view.extend(resolved.map(|resolved| ("resolved".to_owned(), Value::String(resolved))));
-            view.extend(row.tree.clone().map(|tree| ("tree".to_owned(), Value::String(tree))));
+            view.extend(
+                row.tree
+                    .clone()
+                    .map(|tree| ("tree".to_owned(), Value::String(tree))),
+            );
         }
     }
     views
@@ -190,8 +218,15 @@ fn input_views(spec: &Value, rows: &[InputRow]) -> Map<String, Value> {
 fn output_view(job: &str, output: OutputRow) -> Value {
     let mut view = Map::new();
     view.insert("type".to_owned(), Value::String(output.kind));
-    view.insert("path".to_owned(), Value::String(format!("azureml://jobs/{job}/outputs/{}", output.name)));
-    for (key, value) in [("name", output.asset), ("version", output.version), ("tree", output.tree)] {
+    view.insert(
+        "path".to_owned(),
+        Value::String(format!("azureml://jobs/{job}/outputs/{}", output.name)),
+    );
+    for (key, value) in [
+        ("name", output.asset),
+        ("version", output.version),
+        ("tree", output.tree),
+    ] {
         view.extend(value.map(|value| (key.to_owned(), Value::String(value))));
     }
     Value::Object(view)
@@ -199,25 +234,45 @@ fn output_view(job: &str, output: OutputRow) -> Value {
 
 impl From<RunnerError> for ErrorView {
     fn from(error: RunnerError) -> Self {
-        Self { code: error.code, message: error.message, hint: error.hint }
+        Self {
+            code: error.code,
+            message: error.message,
+            hint: error.hint,
+        }
     }
 }
 
 impl From<EnvironmentReport> for EnvironmentView {
     fn from(report: EnvironmentReport) -> Self {
-        Self { key: report.key, cached: report.cached, notes: report.notes, seconds: report.millis as f64 / 1_000.0 }
+        Self {
+            key: report.key,
+            cached: report.cached,
+            notes: report.notes,
+            seconds: report.millis as f64 / 1_000.0,
+        }
     }
 }
 
 impl From<Usage> for UsageView {
     fn from(usage: Usage) -> Self {
-        Self { cpu_percent: usage.cpu_percent, memory_bytes: usage.memory_bytes, processes: usage.processes }
+        Self {
+            cpu_percent: usage.cpu_percent,
+            memory_bytes: usage.memory_bytes,
+            processes: usage.processes,
+        }
     }
 }
 
 impl From<InputRow> for LineageView {
     fn from(row: InputRow) -> Self {
         let name = row.name.trim_start_matches('.').to_owned();
-        Self { name, kind: row.kind, reference: row.reference, asset: row.asset, version: row.version, tree: row.tree }
+        Self {
+            name,
+            kind: row.kind,
+            reference: row.reference,
+            asset: row.asset,
+            version: row.version,
+            tree: row.tree,
+        }
     }
 }

@@ -46,20 +46,39 @@ pub struct UpdateJob {
 /// The routes of this noun.
 pub(crate) fn add_routes(routes: &mut Routes) {
     routes.rest(Permission::Workspace(Action::JobsRead), routes!(list_jobs));
-    routes.rest(Permission::Workspace(Action::JobsWrite), routes!(create_job));
+    routes.rest(
+        Permission::Workspace(Action::JobsWrite),
+        routes!(create_job),
+    );
     routes.rest(Permission::Workspace(Action::JobsRead), routes!(get_job));
     routes.rest(Permission::Workspace(Action::JobsWrite), routes!(put_job));
-    routes.rest(Permission::Workspace(Action::JobsWrite), routes!(update_job));
-    routes.rest(Permission::Workspace(Action::JobsDelete), routes!(delete_job));
-    routes.rest(Permission::Workspace(Action::JobsCancel), routes!(cancel_job));
-    routes.rest(Permission::Workspace(Action::JobsWrite), routes!(archive_job));
-    routes.rest(Permission::Workspace(Action::JobsWrite), routes!(restore_job));
+    routes.rest(
+        Permission::Workspace(Action::JobsWrite),
+        routes!(update_job),
+    );
+    routes.rest(
+        Permission::Workspace(Action::JobsDelete),
+        routes!(delete_job),
+    );
+    routes.rest(
+        Permission::Workspace(Action::JobsCancel),
+        routes!(cancel_job),
+    );
+    routes.rest(
+        Permission::Workspace(Action::JobsWrite),
+        routes!(archive_job),
+    );
+    routes.rest(
+        Permission::Workspace(Action::JobsWrite),
+        routes!(restore_job),
+    );
     super::job_logs::add_routes(routes);
 }
 
 /// A body as a document, so that a mistake in it is told with its field.
 pub(super) fn document(body: &Bytes) -> Result<Document> {
-    let text = std::str::from_utf8(body).map_err(|_| Error::new(ErrorCode::MalformedBody, "the body is not UTF-8 text"))?;
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Error::new(ErrorCode::MalformedBody, "the body is not UTF-8 text"))?;
     Document::parse("request body", text).map_err(|error| {
         let mut told = mistake(error.clone());
         told.code = ErrorCode::MalformedBody;
@@ -79,11 +98,24 @@ async fn list_jobs(
 ) -> RestResult<Json<JobList>> {
     let (filter, order) = query.filter()?;
     if query.parent_job_name.is_some() {
-        return Ok(Json(JobList { items: Vec::new(), next_page_token: None }));
+        return Ok(Json(JobList {
+            items: Vec::new(),
+            next_page_token: None,
+        }));
     }
-    let paging = PageRequest { limit: query.limit, page_token: query.page_token };
-    let page = app.core.list_jobs(&caller, &workspace, filter, order, paging).await?.map(JobView::from);
-    Ok(Json(JobList { items: page.items, next_page_token: page.next_page_token }))
+    let paging = PageRequest {
+        limit: query.limit,
+        page_token: query.page_token,
+    };
+    let page = app
+        .core
+        .list_jobs(&caller, &workspace, filter, order, paging)
+        .await?
+        .map(JobView::from);
+    Ok(Json(JobList {
+        items: page.items,
+        next_page_token: page.next_page_token,
+    }))
 }
 
 /// Submits a command job, in the fields of Azure ML's command job YAML (as JSON or YAML).
@@ -141,8 +173,17 @@ async fn update_job(
     IfMatch(etag): IfMatch,
     Json(body): Json<UpdateJob>,
 ) -> RestResult<Tagged<JobView>> {
-    let change = JobChange { display_name: body.display_name, description: body.description, tags: body.tags, properties: body.properties };
-    Ok(tagged(app.core.update_job(&caller, &workspace, &name, change, etag.map(|etag| etag.0)).await?))
+    let change = JobChange {
+        display_name: body.display_name,
+        description: body.description,
+        tags: body.tags,
+        properties: body.properties,
+    };
+    Ok(tagged(
+        app.core
+            .update_job(&caller, &workspace, &name, change, etag.map(|etag| etag.0))
+            .await?,
+    ))
 }
 
 /// Deletes a job that has ended.
@@ -179,7 +220,11 @@ async fn archive_job(
     Authenticated(caller): Authenticated,
     Path((workspace, name)): Path<(String, String)>,
 ) -> RestResult<Tagged<JobView>> {
-    Ok(tagged(app.core.archive_job(&caller, &workspace, &name, true).await?))
+    Ok(tagged(
+        app.core
+            .archive_job(&caller, &workspace, &name, true)
+            .await?,
+    ))
 }
 
 /// Takes an archived job back into lists.
@@ -191,7 +236,11 @@ async fn restore_job(
     Authenticated(caller): Authenticated,
     Path((workspace, name)): Path<(String, String)>,
 ) -> RestResult<Tagged<JobView>> {
-    Ok(tagged(app.core.archive_job(&caller, &workspace, &name, false).await?))
+    Ok(tagged(
+        app.core
+            .archive_job(&caller, &workspace, &name, false)
+            .await?,
+    ))
 }
 
 fn tagged(details: lazuli_core::jobs::JobDetails) -> Tagged<JobView> {

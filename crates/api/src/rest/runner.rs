@@ -3,7 +3,9 @@
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use lazuli_spec::runner::{Heartbeat, LogReply, OutputReport, RunnerPlan, RunnerReply, StateReport};
+use lazuli_spec::runner::{
+    Heartbeat, LogReply, OutputReport, RunnerPlan, RunnerReply, StateReport,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -29,13 +31,17 @@ pub struct LogReplyView {
 
 impl From<RunnerReply> for RunnerReplyView {
     fn from(reply: RunnerReply) -> Self {
-        Self { cancel: reply.cancel }
+        Self {
+            cancel: reply.cancel,
+        }
     }
 }
 
 impl From<LogReply> for LogReplyView {
     fn from(reply: LogReply) -> Self {
-        Self { next_offset: reply.next_offset }
+        Self {
+            next_offset: reply.next_offset,
+        }
     }
 }
 
@@ -51,7 +57,10 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 /// What the job's runner is to do.
 #[utoipa::path(get, path = "/api/v1/runner/plan", tag = "runner",
     responses((status = 200, body = Object), (status = "4XX", body = ProblemDetails)))]
-async fn get_plan(State(app): State<AppState>, Authenticated(caller): Authenticated) -> RestResult<Json<RunnerPlan>> {
+async fn get_plan(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+) -> RestResult<Json<RunnerPlan>> {
     Ok(Json(app.core.runner_plan(&caller).await?))
 }
 
@@ -87,7 +96,12 @@ async fn append_log(
     Query(place): Query<LogPlace>,
     body: Bytes,
 ) -> RestResult<Json<LogReplyView>> {
-    Ok(Json(app.core.runner_log(&caller, &place.name, place.offset, body.to_vec()).await?.into()))
+    Ok(Json(
+        app.core
+            .runner_log(&caller, &place.name, place.offset, body.to_vec())
+            .await?
+            .into(),
+    ))
 }
 
 /// The runner names the content of an output, which must be stored already.

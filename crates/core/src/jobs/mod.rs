@@ -8,8 +8,10 @@
 pub(crate) mod live;
 pub mod logs;
 pub(crate) mod progress;
+mod registration;
 mod resolve;
 mod resolve_content;
+mod resolve_environment;
 mod runner;
 mod submit;
 #[cfg(test)]
@@ -172,7 +174,7 @@ impl Core {
         archived: bool,
     ) -> Result<JobDetails> {
         self.change_job(caller, workspace, name, None, move |job| {
-            job.archived = archived
+            job.archived = archived;
         })
         .await
     }

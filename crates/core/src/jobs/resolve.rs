@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use lazuli_spec::Timestamp;
-use lazuli_spec::assets::{Asset, AssetContent, AssetKind, Origin};
-use lazuli_spec::data::{DataContent, DataSource, DataType};
-use lazuli_spec::environments::EnvironmentDefinition;
-use lazuli_spec::jobs::{CommandJob, JobEnvironment, JobInput, PortType};
+use lazuli_spec::assets::{Asset, AssetContent, AssetKind};
+use lazuli_spec::data::{DataSource, DataType};
+use lazuli_spec::jobs::{CommandJob, JobInput, PortType};
 use lazuli_spec::references::{Reference, Version};
 use lazuli_spec::runner::PlanEnvironment;
-use lazuli_spec::trees::{ContentHash, Tree};
-use lazuli_store::jobs::{InputRow, JobRow, OutputRow};
+use lazuli_store::jobs::InputRow;
 use lazuli_store::{Tx, assets, jobs, model_versions, models, runs};
 
+use super::{registration, resolve_environment};
 use crate::{Error, Result};
 
 /// Where the content of an input is.
@@ -65,10 +63,10 @@ pub(super) fn look_up(tx: &mut Tx<'_>, workspace_id: &str, job: &CommandJob) -> 
         .as_deref()
         .map(|code| code_source(tx, workspace_id, code))
         .transpose()?;
-    let (environment, environment_row) = environment(tx, workspace_id, job)?;
+    let (environment, environment_row) = resolve_environment::environment(tx, workspace_id, job)?;
     for (name, output) in &job.outputs {
         if let Some(output) = output {
-            check_registration(tx, workspace_id, name, output)?;
+            registration::check_registration(tx, workspace_id, name, output)?;
         }
     }
     Ok(Known {
@@ -107,7 +105,7 @@ fn source(
     }
 }
 
-fn asset(
+pub(super) fn asset(
     tx: &mut Tx<'_>,
     workspace_id: &str,
     kind: AssetKind,
@@ -318,234 +316,5 @@ fn code_source(tx: &mut Tx<'_>, workspace_id: &str, text: &str) -> Result<Source
             Error::invalid("code", format!("`{text}` cannot be used as code"))
                 .hint("name a folder, or a code asset `azureml:<name>:<version>`"),
         ),
-    }
-}
-
-fn environment(
-    tx: &mut Tx<'_>,
-    workspace_id: &str,
-    job: &CommandJob,
-) -> Result<(PlanEnvironment, InputRow)> {
-    let row = |reference: &str, asset: Option<&Asset>, tree: Option<String>| InputRow {
-        name: ".environment".to_owned(),
-        kind: "environment".to_owned(),
-        reference: reference.to_owned(),
-        asset: asset.map(|asset| asset.name.clone()),
-        version: asset.map(|asset| asset.version.clone()),
-        tree,
-    };
-    let text = match &job.environment {
-        None => return Err(Error::invalid("environment", "this field is required")),
-        Some(JobEnvironment::Inline(inline)) => {
-            let definition = EnvironmentDefinition {
-                image: inline.image.clone(),
-                conda_file: inline.conda_text(),
-                requirements: inline.requirements_text(),
-            };
-            let definition = definition.checked().map_err(|error| {
-                Error::invalid(&format!("environment.{}", error.field), error.message)
-            })?;
-            let label = inline.name.clone().unwrap_or_else(|| "inline".to_owned());
-            let hash = definition.hash().as_str().to_owned();
-            return Ok((plan(label, definition), row("inline", None, Some(hash))));
-        }
-        Some(JobEnvironment::Reference(text)) => text.trim(),
-    };
-    let reference =
-        Reference::parse(text).map_err(|error| Error::invalid("environment", error.to_string()))?;
-    let (name, version) = match &reference {
-        Reference::Asset { name, version } => (name.as_str(), version.clone()),
-        // a bare word is the newest of that name here, or a curated name
-        Reference::Local(name) => (name.as_str(), Version::Label("latest".to_owned())),
-        Reference::Registry { collection, .. } if collection == "environments" => {
-            return Ok((named(text, text), row(text, None, None)));
-        }
-        _ => {
-            return Err(Error::invalid(
-                "environment",
-                format!("`{text}` does not name an environment"),
-            ));
-        }
-    };
-    match asset(
-        tx,
-        workspace_id,
-        AssetKind::Environment,
-        name,
-        &version,
-        "environment",
-    ) {
-        Ok(found) => {
-            let AssetContent::Environment(definition) = found.content.clone() else {
-                return Err(Error::internal(format!(
-                    "the environment `{name}` holds something else"
-                )));
-            };
-            let hash = Some(found.content_hash.as_str().to_owned());
-            let known = row(text, Some(&found), hash);
-            Ok((
-                plan(format!("{}:{}", found.name, found.version), definition),
-                known,
-            ))
-        }
-        Err(error) if error.code == lazuli_spec::ErrorCode::NotFound => {
-            let curated = matches!(reference, Reference::Local(_))
-                || name.to_ascii_lowercase().starts_with("azureml-");
-            if curated {
-                Ok((named(name, name), row(text, None, None)))
-            } else {
-                Err(error)
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// A curated environment: its name goes to the resolver as it is.
-fn named(label: &str, image: &str) -> PlanEnvironment {
-    PlanEnvironment {
-        label: label.to_owned(),
-        image: Some(image.to_owned()),
-        conda_file: None,
-        requirements: None,
-    }
-}
-
-fn plan(label: String, definition: EnvironmentDefinition) -> PlanEnvironment {
-    PlanEnvironment {
-        label,
-        image: definition.image,
-        conda_file: definition.conda_file,
-        requirements: definition.requirements,
-    }
-}
-
-/// A version that is asked for and taken is refused now, not after hours of work.
-fn check_registration(
-    tx: &mut Tx<'_>,
-    workspace_id: &str,
-    output: &str,
-    spec: &lazuli_spec::jobs::JobOutput,
-) -> Result<()> {
-    let (Some(name), Some(version)) = (&spec.name, &spec.version) else {
-        return Ok(());
-    };
-    let taken = match spec.kind {
-        None | Some(PortType::UriFile | PortType::UriFolder | PortType::Mltable) => {
-            assets::find(tx, workspace_id, AssetKind::Data, name, version)?.is_some()
-        }
-        Some(_) => model_versions::find(tx, workspace_id, name, version)?.is_some(),
-    };
-    if taken {
-        return Err(
-            Error::already_exists("version", format!("{name}:{version}"))
-                .in_field(&format!("outputs.{output}.version"))
-                .hint("leave `version` out to get the next number"),
-        );
-    }
-    Ok(())
-}
-
-/// The content of an output, ready to be registered as a data asset.
-#[derive(Debug)]
-pub(super) struct Registration {
-    id: ContentHash,
-    count: usize,
-    size: u64,
-    one: Result<DataContent, String>,
-    all: Result<DataContent, String>,
-}
-
-impl Registration {
-    pub(super) fn new(id: &ContentHash, tree: &Tree) -> Result<Self> {
-        let as_type = |data_type| {
-            DataContent::stored(data_type, id.clone(), tree).map_err(|error| error.message)
-        };
-        Ok(Self {
-            id: id.clone(),
-            count: tree.count(),
-            size: tree.size(),
-            one: as_type(DataType::UriFile),
-            all: as_type(DataType::UriFolder),
-        })
-    }
-
-    pub(super) fn tree(&self) -> &str {
-        self.id.as_str()
-    }
-
-    /// Registers a named output; the version it got. Unnamed ones stay the job's own.
-    pub(super) fn register(
-        &self,
-        tx: &mut Tx<'_>,
-        job: &JobRow,
-        output: &OutputRow,
-        now: Timestamp,
-    ) -> Result<Option<String>> {
-        let Some(name) = &output.asset else {
-            return Ok(None);
-        };
-        match output.kind.as_str() {
-            "uri_file" => self
-                .register_data(tx, job, output, name, &self.one, now)
-                .map(Some),
-            "uri_folder" | "mltable" => self
-                .register_data(tx, job, output, name, &self.all, now)
-                .map(Some),
-            _ => super::resolve_content::register_model(tx, job,
-                output,
-                name,
-                self.tree(),
-                now,
-            )
-            .map(Some),
-        }
-    }
-
-    fn register_data(
-        &self,
-        tx: &mut Tx<'_>,
-        job: &JobRow,
-        output: &OutputRow,
-        name: &str,
-        content: &Result<DataContent, String>,
-        now: Timestamp,
-    ) -> Result<String> {
-        let content = content
-            .clone()
-            .map_err(|words| Error::invalid("tree", words))?;
-        let reserved = assets::reserve(tx, &job.workspace_id, AssetKind::Data, name, now)?;
-        let version = output
-            .version
-            .clone()
-            .unwrap_or_else(|| reserved.next_version.to_string());
-        if assets::find(tx, &job.workspace_id, AssetKind::Data, name, &version)?.is_some() {
-            return Err(Error::already_exists(
-                "data asset",
-                format!("{name}:{version}"),
-            ));
-        }
-        let asset = Asset {
-            name: name.to_owned(),
-            version: version.clone(),
-            sequence: reserved.sequence,
-            content_hash: content.hash(),
-            content: AssetContent::Data(content),
-            size: self.size,
-            files: self.count as u64,
-            description: String::new(),
-            tags: BTreeMap::new(),
-            properties: BTreeMap::new(),
-            origin: Origin {
-                job: Some(job.name.clone()),
-                output: Some(output.name.clone()),
-            },
-            archived: false,
-            created_at: now,
-            created_by: job.created_by.clone(),
-            updated_at: now,
-        };
-        assets::insert(tx, &job.workspace_id, &asset)?;
-        Ok(version)
     }
 }

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use lazuli_blob::BlobKey;
-use lazuli_spec::Timestamp;
 use lazuli_spec::jobs::{CommandJob, JobInput, PortType};
-use lazuli_spec::models::{ModelType, ModelVersion, Stage};
 use lazuli_spec::runner::{InputMode, PlanInput};
 use lazuli_spec::trees::{ContentHash, Tree};
-use lazuli_store::jobs::{InputRow, JobRow, OutputRow};
-use lazuli_store::{Tx, contents, model_versions, models};
+use lazuli_store::contents;
+use lazuli_store::jobs::InputRow;
 
 use super::resolve::{Content, Known, Source};
 use crate::{Access, Error, Result};
@@ -207,52 +205,4 @@ async fn keep(access: &Access, tree: Tree) -> Result<String> {
         })
         .await?;
     Ok(id.as_str().to_owned())
-}
-
-/// Registers an output as a version of a model.
-pub(super) fn register_model(
-    tx: &mut Tx<'_>,
-    job: &JobRow,
-    output: &OutputRow,
-    name: &str,
-    tree: &str,
-    now: Timestamp,
-) -> Result<String> {
-    let model_no = match models::find(tx, &job.workspace_id, name)? {
-        Some(row) => row.model_no,
-        None => models::insert(tx, &job.workspace_id, name, None, false, now)?,
-    };
-    let version = match &output.version {
-        Some(version) => version.clone(),
-        None => model_versions::next_number(tx, model_no)?.to_string(),
-    };
-    if model_versions::is_taken(tx, model_no, &version)? {
-        return Err(Error::already_exists("model", format!("{name}:{version}")));
-    }
-    let source = format!("azureml://jobs/{}/outputs/{}", job.name, output.name);
-    let made = ModelVersion {
-        name: name.to_owned(),
-        version: version.clone(),
-        model_type: ModelType::parse(&output.kind).unwrap_or(ModelType::CustomModel),
-        source,
-        // where an MLflow client finds the files of a stored tree
-        location: format!("mlflow-artifacts:/trees/{tree}"),
-        tree: Some(tree.to_owned()),
-        run_id: Some(job.name.clone()),
-        run_link: None,
-        model_id: None,
-        job: Some(job.name.clone()),
-        description: None,
-        user_id: job.created_by.clone(),
-        stage: Stage::None,
-        archived: false,
-        created_at: now,
-        updated_at: now,
-        tags: Vec::new(),
-        properties: Vec::new(),
-        aliases: Vec::new(),
-    };
-    model_versions::insert(tx, &job.workspace_id, model_no, &made)?;
-    models::touch(tx, model_no, now)?;
-    Ok(version)
 }

@@ -167,12 +167,14 @@ impl Core {
         let own = self.own_job(caller).await?;
         let id = ContentHash::parse(&report.tree)
             .map_err(|error| Error::invalid("tree", error.to_string()))?;
-        let tree = crate::content::tree_of(&own.access, &id).await.map_err(|_| {
-            Error::invalid(
-                "tree",
-                format!("the tree `{id}` is not stored; upload it first"),
-            )
-        })?;
+        let tree = crate::content::tree_of(&own.access, &id)
+            .await
+            .map_err(|_| {
+                Error::invalid(
+                    "tree",
+                    format!("the tree `{id}` is not stored; upload it first"),
+                )
+            })?;
         let wanted = name.to_owned();
         let registration = super::registration::Registration::new(&id, &tree);
         let target = format!("jobs/{}/outputs/{name}", own.job);

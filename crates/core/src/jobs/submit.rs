@@ -70,7 +70,7 @@ impl Core {
         };
         let made = access
             .write(format!("jobs/{name}"), move |tx, change| {
-                write(tx, prepared, change.now())
+                write(tx, &prepared, change.now())
             })
             .await?;
         self.jobs().wake.notify_one();
@@ -102,7 +102,7 @@ fn compute(tx: &mut Tx<'_>, workspace_id: &str, spec: &CommandJob) -> Result<Str
         .hint(hint))
 }
 
-fn write(tx: &mut Tx<'_>, prepared: Prepared, now: Timestamp) -> Result<JobDetails> {
+fn write(tx: &mut Tx<'_>, prepared: &Prepared, now: Timestamp) -> Result<JobDetails> {
     let compute = compute(tx, &prepared.workspace_id, &prepared.spec)?;
     let experiment_name = prepared
         .spec
@@ -115,7 +115,7 @@ fn write(tx: &mut Tx<'_>, prepared: Prepared, now: Timestamp) -> Result<JobDetai
         .display_name
         .clone()
         .unwrap_or_else(|| prepared.name.clone());
-    write_run(tx, &prepared, experiment, &display_name, now)?;
+    write_run(tx, prepared, experiment, &display_name, now)?;
     let outputs: BTreeMap<String, JobOutput> = prepared
         .spec
         .outputs
@@ -123,7 +123,7 @@ fn write(tx: &mut Tx<'_>, prepared: Prepared, now: Timestamp) -> Result<JobDetai
         .map(|(name, output)| (name.clone(), output.clone().unwrap_or_default()))
         .collect();
     let plan = plan(
-        &prepared,
+        prepared,
         experiment.1,
         &experiment_name,
         &display_name,
@@ -197,18 +197,17 @@ fn experiment(
     now: Timestamp,
 ) -> Result<(i64, ExperimentId)> {
     experiments::insert_default(tx, workspace_id, now)?;
-    let row = match experiments::find_by_name(tx, workspace_id, name)? {
-        Some(row) => row,
-        None => {
-            let new = NewExperiment {
-                name: name.to_owned(),
-                artifact_location: None,
-                tags: Vec::new(),
-            };
-            let id = experiments::insert(tx, workspace_id, &new, now)?;
-            experiments::find(tx, workspace_id, id)?
-                .ok_or_else(|| Error::internal("an experiment just made is not there"))?
-        }
+    let row = if let Some(row) = experiments::find_by_name(tx, workspace_id, name)? {
+        row
+    } else {
+        let new = NewExperiment {
+            name: name.to_owned(),
+            artifact_location: None,
+            tags: Vec::new(),
+        };
+        let id = experiments::insert(tx, workspace_id, &new, now)?;
+        experiments::find(tx, workspace_id, id)?
+            .ok_or_else(|| Error::internal("an experiment just made is not there"))?
     };
     if row.experiment.lifecycle_stage == Lifecycle::Deleted {
         return Err(

@@ -153,14 +153,16 @@ impl Entry {
             .unwrap_or(report.at);
         let at = report.at.clamp(earliest.min(now), now);
         match report.state {
-            RunnerState::Preparing => {}
             RunnerState::Running => {
                 self.phases.running_at.get_or_insert(at);
             }
             RunnerState::Finalizing => {
                 self.phases.finalizing_at.get_or_insert(at);
             }
-            RunnerState::Completed | RunnerState::Failed | RunnerState::Canceled => {}
+            RunnerState::Preparing
+            | RunnerState::Completed
+            | RunnerState::Failed
+            | RunnerState::Canceled => {}
         }
     }
 

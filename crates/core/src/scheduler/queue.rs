@@ -15,11 +15,11 @@ use super::job::{Entry, Happening};
 /// Silence after which a job is shown as not responding.
 pub const SILENCE: Duration = Duration::from_secs(30);
 /// Silence after which a runner that lives all the same is killed.
-pub const ABANDON: Duration = Duration::from_secs(900);
+pub const ABANDON: Duration = Duration::from_mins(15);
 /// How long a canceled job may take to end by itself.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(30);
 /// How much longer than its limit a command is left to the runner to end.
-pub const TIMEOUT_GRACE: Duration = Duration::from_secs(60);
+pub const TIMEOUT_GRACE: Duration = Duration::from_mins(1);
 
 /// A compute's or a job's full name: workspace id and name.
 pub type Key = (String, String);
@@ -308,7 +308,7 @@ impl Queue {
 
 impl Cluster {
     fn free_number(&self) -> i64 {
-        (0..)
+        (0..=self.nodes.len() as i64)
             .find(|number| !self.nodes.contains_key(number))
             .unwrap_or(0)
     }

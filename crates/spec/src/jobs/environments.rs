@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for JobEnvironment {
 
             fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<JobEnvironment, A::Error> {
                 InlineEnvironment::deserialize(MapAccessDeserializer::new(access))
-                    .map(JobEnvironment::Inline)
+                    .map(|inline| JobEnvironment::Inline(Box::new(inline)))
             }
         }
 

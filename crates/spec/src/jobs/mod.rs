@@ -97,7 +97,7 @@ pub enum JobEnvironment {
     /// A registered or curated environment.
     Reference(String),
     /// One written in the job.
-    Inline(InlineEnvironment),
+    Inline(Box<InlineEnvironment>),
 }
 
 /// An environment written in a job.
