@@ -14,6 +14,8 @@ command: >-
   echo "rate ${{inputs.rate}}" && cat ${{inputs.table}} && mkdir -p outputs && cp ${{inputs.table}} outputs/copy.csv
   && cp ${{inputs.table}} ${{outputs.result}}/copy.csv && python3 main.py
 code: ./src
+environment:
+  image: python:3.11
 inputs:
   rate: 0.5
   table:
@@ -75,7 +77,7 @@ def test_a_server_that_is_away_is_explained(lazuli, tmp_path):
         ("command: echo\ncomand: x\n", "job.yml:2:1", "unknown field", "did you mean `command`?"),
         ("command: echo\ninputs:\n  a:\n    type: uri_fil\n    path: x\n", "job.yml:", "uri_fil", "uri_file"),
         ("command: [echo\n", "job.yml:", "not valid YAML", ""),
-        ("command: echo ${{inputs.missing}}\n", "job.yml:1:", "missing", ""),
+        ("command: echo ${{inputs.missing}}\nenvironment: azureml:sklearn-1.5@latest\n", "job.yml:1:", "missing", ""),
         ("command: echo\nlimits:\n  timeout: soon\n", "job.yml:3:12", "expected a whole number", ""),
     ],
 )
@@ -91,6 +93,7 @@ def test_missing_local_files_are_named_before_anything_is_sent(lazuli, project):
     (project / "table.csv").unlink()
     done = lazuli("job", "create", "--file", project / "job.yml", "--home", project / "home", "--server", "https://127.0.0.1:9")
     assert done.returncode == 1
+    assert "job.yml:11:11: cannot read" in done.stderr
     assert "table.csv" in done.stderr and "field: inputs.table.path" in done.stderr, done.stderr
 
 
@@ -265,6 +268,42 @@ def test_ctrl_c_stops_watching_and_not_the_job(shared_server, project):
     assert watcher.returncode == 130 and f"lazuli job stream {name}" in said
     assert shared_server.cli("job", "show", name, "--query", "status", "-o", "tsv").stdout == "Running\n"
     shared_server.cli("job", "cancel", name)
+
+
+# --- models
+
+
+def test_a_model_from_a_folder_with_an_alias(shared_server, tmp_path):
+    name, folder = unique("model"), tmp_path / "weights"
+    folder.mkdir()
+    (folder / "w.bin").write_bytes(b"1234")
+    made = shared_server.cli("model", "create", "--name", name, "--path", folder, "--set", "tags.team=x", parse=True)
+    assert (made["version"], made["type"], made["tags"]) == ("1", "custom_model", {"team": "x"})
+    (folder / "w.bin").write_bytes(b"5678")
+    shared_server.cli("model", "create", "--name", name, "--path", folder)
+    shared_server.cli("model", "set-alias", f"{name}:1", "--alias", "champion")
+    assert shared_server.cli("model", "show", f"{name}@champion", "--query", "version", "-o", "tsv").stdout == "1\n"
+    assert shared_server.cli("model", "show", f"{name}@latest", "--query", "version", "-o", "tsv").stdout == "2\n"
+    shared_server.cli("model", "download", f"{name}@champion", "--download-path", tmp_path / "down")
+    assert [file.read_bytes() for file in (tmp_path / "down").rglob("w.bin")] == [b"1234"]
+    shared_server.cli("model", "delete-alias", name, "--alias", "champion")
+    assert shared_server.cli("model", "show", f"{name}@champion", check=False).returncode == 3
+    shared_server.cli("model", "archive", f"{name}:2")
+    assert shared_server.cli("model", "list", "--name", name, "--query", "[].version", parse=True) == ["1"]
+    assert shared_server.cli("model", "list", "--name", name, "--archived-only", "--query", "[].version", parse=True) == ["2"]
+
+
+def test_a_model_from_a_job_knows_where_it_comes_from(shared_server, project, tmp_path):
+    data, job, model = unique("table"), unique("maker"), unique("made")
+    shared_server.cli("data", "create", "--name", data, "--path", project / "table.csv")
+    shared_server.cli("job", "create", "--file", project / "job.yml", "--name", job, "--stream", "--set", f"inputs.table.path=azureml:{data}:1")
+    made = shared_server.cli("model", "create", "--name", model, "--path", f"azureml://jobs/{job}/outputs/result", parse=True)
+    assert made["job_name"] == job
+    shared_server.cli("model", "create", "--name", model, "--path", f"runs:/{job}/outputs/copy.csv")
+    tree = shared_server.cli("lineage", "show", "--model", f"{model}:1").stdout.splitlines()
+    assert tree[0].startswith(f"model {model}:1") and tree[1].startswith(f"  job {job}")
+    assert any(line.strip().startswith(f"data {data}:1") for line in tree), tree
+    assert any(line.strip().startswith("code") for line in tree), tree
 
 
 # --- endpoints

@@ -80,12 +80,21 @@ impl Client {
 
     /// PUT of a JSON body.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> CliResult<Value> {
-        self.send(self.request(Method::PUT, path).json(body)).await?.json().await
+        self.put_if(path, body, None).await
+    }
+
+    /// PUT of a JSON body, if nobody else has changed the thing since `tag` was read.
+    pub(crate) async fn put_if(&self, path: &str, body: &Value, tag: Option<&str>) -> CliResult<Value> {
+        self.change(Method::PUT, path, body, tag).await
     }
 
     /// PATCH of a JSON body, if nobody else has changed the thing since `tag` was read.
     pub(crate) async fn patch(&self, path: &str, body: &Value, tag: Option<&str>) -> CliResult<Value> {
-        let mut request = self.request(Method::PATCH, path).json(body);
+        self.change(Method::PATCH, path, body, tag).await
+    }
+
+    async fn change(&self, method: Method, path: &str, body: &Value, tag: Option<&str>) -> CliResult<Value> {
+        let mut request = self.request(method, path).json(body);
         if let Some(tag) = tag {
             request = request.header(reqwest::header::IF_MATCH, tag);
         }

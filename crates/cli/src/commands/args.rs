@@ -55,11 +55,11 @@ impl Listing {
     /// The query parameters that say the same to the server.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         let view = match (self.archived_only, self.include_archived) {
-            (true, _) => "archived",
-            (false, true) => "all",
+            (true, _) => "ArchivedOnly",
+            (false, true) => "All",
             (false, false) => return Vec::new(),
         };
-        vec![("view", view.to_owned())]
+        vec![("list_view_type", view.to_owned())]
     }
 }
 

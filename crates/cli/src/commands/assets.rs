@@ -195,7 +195,11 @@ impl Kind {
             Some(name) => client.path(&[self.collection, name, "versions"]),
             None => client.path(&[self.collection]),
         };
-        let items = client.list(&path, &args.listing.query(), args.listing.max_results).await?;
+        let items = if self.collection == MODEL.collection {
+            list_models(client, &path, &args.listing).await?
+        } else {
+            client.list(&path, &args.listing.query(), args.listing.max_results).await?
+        };
         context.printer.list(items, self.columns)
     }
 
@@ -225,6 +229,18 @@ impl Kind {
         let body = change(&current, args.description.as_deref(), &args.set)?;
         context.printer.object(client.patch(&path, &body, tag.as_deref()).await?)
     }
+}
+
+/// The list of models knows archived ones too, or none of them; archived ones alone are picked here.
+async fn list_models(client: &Client, path: &str, listing: &Listing) -> CliResult<Vec<Value>> {
+    let all = listing.include_archived || listing.archived_only;
+    let query: &[(&str, String)] = if all { &[("include_archived", "true".to_owned())] } else { &[] };
+    let mut items = client.list(path, query, listing.max_results.filter(|_| !listing.archived_only)).await?;
+    if listing.archived_only {
+        items.retain(|item| item.get("archived").and_then(Value::as_bool).unwrap_or(false));
+        items.truncate(listing.max_results.unwrap_or(usize::MAX));
+    }
+    Ok(items)
 }
 
 /// The body of a PATCH: changed fields only; a map such as `tags` is sent whole, with the change in it.

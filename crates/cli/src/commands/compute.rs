@@ -2,7 +2,6 @@
 
 use clap::{Args, Subcommand};
 use lazuli_spec::computes::ComputeSpec;
-use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::args::{Consent, File, Name};
@@ -132,17 +131,19 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     context.printer.object(made)
 }
 
+/// A compute is replaced as a whole, if nobody else has changed it meanwhile.
 async fn update(context: &Context, args: &Update) -> CliResult<()> {
-    let mut body = Map::new();
-    let mut change = |field: &str, value: Option<Value>| value.map(|value| body.insert(field.to_owned(), value));
-    change("min_instances", args.scale.min_instances.map(|n| json!(n)));
-    change("max_instances", args.scale.max_instances.map(|n| json!(n)));
-    change("idle_time_before_scale_down", args.scale.idle_time_before_scale_down.map(|n| json!(n)));
-    if body.is_empty() {
-        return Err(CliError::usage("there is nothing to change").hint("pass `--min-instances`, `--max-instances` or `--idle-time-before-scale-down`"));
-    }
     let client = context.client()?;
     let path = client.path(&["computes", args.name.get()]);
-    let (_, tag) = client.get_tagged(&path).await?;
-    context.printer.object(client.patch(&path, &Value::Object(body), tag.as_deref()).await?)
+    let (current, tag) = client.get_tagged(&path).await?;
+    let before: ComputeSpec = serde_json::from_value(current).map_err(|error| CliError::new(format!("the compute cannot be read: {error}")))?;
+    let mut spec = before.clone();
+    spec.min_instances = args.scale.min_instances.unwrap_or(spec.min_instances);
+    spec.max_instances = args.scale.max_instances.unwrap_or(spec.max_instances);
+    spec.idle_time_before_scale_down = args.scale.idle_time_before_scale_down.unwrap_or(spec.idle_time_before_scale_down);
+    if spec == before {
+        return Err(CliError::usage("there is nothing to change").hint("pass `--min-instances`, `--max-instances` or `--idle-time-before-scale-down`"));
+    }
+    let body = serde_json::to_value(&spec).map_err(|error| CliError::new(error.to_string()))?;
+    context.printer.object(client.put_if(&path, &body, tag.as_deref()).await?)
 }

@@ -72,6 +72,12 @@ impl Draft {
         Ok(Value::Object(body))
     }
 
+    /// A field of any shape.
+    pub(crate) fn json(&self, field: &str) -> CliResult<Option<Value>> {
+        let mut part: Value = self.read_part(&[field])?;
+        Ok(part.get_mut(field).map(Value::take))
+    }
+
     /// Reads some of the fields as a type.
     pub(crate) fn read_part<T: DeserializeOwned>(&self, fields: &[&str]) -> CliResult<T> {
         let mut part = self.document.clone();

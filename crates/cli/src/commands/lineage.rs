@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Context;
+use super::assets::{MODEL, Named};
+use crate::client::Client;
 use crate::error::CliResult;
 use crate::output::write_stdout;
 
@@ -15,40 +17,80 @@ pub(crate) enum Lineage {
     /// Show what something was made from.
     #[command(after_help = "Examples:
   lazuli lineage show --endpoint-name tumours --deployment-name blue
-  lazuli lineage show --model tumours:3")]
+  lazuli lineage show --model tumours:3
+  lazuli lineage show --job brave_fox_1")]
     Show(Show),
 }
 
 /// Options of `lineage show`.
 #[derive(Debug, Args)]
+#[group(id = "what", required = true, multiple = true)]
 pub(crate) struct Show {
     /// Endpoint of the deployment.
-    #[arg(long, short = 'e', value_name = "NAME", requires = "deployment_name", required_unless_present = "model")]
+    #[arg(long, short = 'e', value_name = "NAME", requires = "deployment_name")]
     endpoint_name: Option<String>,
     /// The deployment.
     #[arg(long, short = 'd', value_name = "NAME", requires = "endpoint_name")]
     deployment_name: Option<String>,
-    /// A model, `name:version`.
-    #[arg(long, short = 'm', value_name = "NAME:VERSION", conflicts_with_all = ["endpoint_name", "deployment_name"])]
+    /// A model, `name:version` or `name@alias`.
+    #[arg(long, short = 'm', value_name = "NAME:VERSION", conflicts_with_all = ["endpoint_name", "job"])]
     model: Option<String>,
+    /// A job.
+    #[arg(long, short = 'j', value_name = "NAME", conflicts_with = "endpoint_name")]
+    job: Option<String>,
 }
 
 /// Runs a command on lineage.
 pub(crate) async fn run(context: &Context, command: Lineage) -> CliResult<()> {
     let Lineage::Show(args) = command;
     let client = context.client()?;
-    let path = match (&args.model, &args.endpoint_name, &args.deployment_name) {
-        (Some(model), ..) => {
-            let model = super::assets::Named::parse(model, None, None)?;
-            let version = super::assets::MODEL.version(client, &model).await?;
-            client.path(&["models", &model.name, "versions", &version, "lineage"])
-        }
-        (None, endpoint, deployment) => {
-            let (endpoint, deployment) = (endpoint.as_deref().unwrap_or_default(), deployment.as_deref().unwrap_or_default());
-            client.path(&["online-endpoints", endpoint, "deployments", deployment, "lineage"])
+    let lineage = match (&args.model, &args.job) {
+        (Some(model), _) => of_model(client, model).await?,
+        (None, Some(job)) => of_job(client, job).await?,
+        (None, None) => {
+            let (endpoint, deployment) = (args.endpoint_name.unwrap_or_default(), args.deployment_name.unwrap_or_default());
+            client.get(&client.path(&["online-endpoints", &endpoint, "deployments", &deployment, "lineage"])).await?
         }
     };
-    print(context, client.get(&path).await?)
+    print(context, lineage)
+}
+
+async fn of_model(client: &Client, text: &str) -> CliResult<Value> {
+    let model = MODEL.get(client, &Named::parse(text, None, None)?).await?;
+    let field = |key: &str| model.get(key).and_then(Value::as_str).unwrap_or_default();
+    let mut node = json!({ "kind": "model", "name": format!("{}:{}", field("name"), field("version")), "type": field("type") });
+    if let Some(tree) = model.get("tree").filter(|tree| tree.is_string()) {
+        node["content"] = tree.clone();
+    }
+    let source = match (model.get("job_name").and_then(Value::as_str), model.get("run_id").and_then(Value::as_str)) {
+        (Some(job), _) => Some(of_job(client, job).await?),
+        (None, Some(run)) => Some(json!({ "kind": "run", "name": run })),
+        (None, None) => None,
+    };
+    if let Some(source) = source {
+        node["made_from"] = json!([source]);
+    }
+    Ok(node)
+}
+
+/// A job and what it read, by content.
+async fn of_job(client: &Client, name: &str) -> CliResult<Value> {
+    let job = client.get(&client.path(&["jobs", name])).await?;
+    let read = job.get("lineage").and_then(Value::as_array).into_iter().flatten().map(source).collect::<Vec<_>>();
+    Ok(json!({ "kind": "job", "name": name, "experiment": job["experiment_name"], "status": job["status"], "made_from": read }))
+}
+
+fn source(edge: &Value) -> Value {
+    let field = |key: &str| edge.get(key).and_then(Value::as_str);
+    let name = match (field("asset"), field("version")) {
+        (Some(asset), Some(version)) => format!("{asset}:{version}"),
+        _ => field("reference").unwrap_or_default().to_owned(),
+    };
+    let mut node = json!({ "kind": field("kind"), "name": name, "input": field("name") });
+    if let Some(tree) = field("tree") {
+        node["content"] = Value::from(tree);
+    }
+    node
 }
 
 /// Prints a lineage: a tree for people, the document for programs.
@@ -78,5 +120,22 @@ fn step(text: &mut String, node: &Value, depth: usize) {
     text.push('\n');
     for source in node.get("made_from").and_then(Value::as_array).into_iter().flatten() {
         step(text, source, depth + 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_stands_below_what_it_made() {
+        let data = source(&json!({ "name": "table", "kind": "data", "reference": "azureml:iris:1", "asset": "iris", "version": "1", "tree": "ab12" }));
+        let job = json!({ "kind": "job", "name": "fox", "status": "Completed", "made_from": [data] });
+        let model = json!({ "kind": "model", "name": "iris:3", "made_from": [job] });
+        insta::assert_snapshot!(draw(&model), @r"
+        model iris:3
+          job fox  status=Completed
+            data iris:1  input=table  content=ab12
+        ");
     }
 }

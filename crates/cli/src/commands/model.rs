@@ -1,6 +1,7 @@
 //! `lazuli model`: register models, find them, download them.
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::Context;
 use super::args::File;
@@ -9,6 +10,7 @@ use super::data::{Download, fetch};
 use super::document::Draft;
 use super::local;
 use crate::error::CliResult;
+use crate::output::note;
 
 /// Commands on models.
 #[derive(Debug, Subcommand)]
@@ -39,6 +41,24 @@ pub(crate) enum Model {
     Download(Download),
     /// Change description, stage, tags, properties.
     Update(Update),
+    /// Point an alias to a version; `name@alias` then means that version.
+    #[command(after_help = "Examples:
+  lazuli model set-alias tumours:3 --alias champion")]
+    SetAlias(SetAlias),
+    /// Remove an alias.
+    #[command(after_help = "Examples:
+  lazuli model delete-alias tumours --alias champion")]
+    DeleteAlias(SetAlias),
+}
+
+/// Options of `model set-alias` and `model delete-alias`.
+#[derive(Debug, Args)]
+pub(crate) struct SetAlias {
+    #[command(flatten)]
+    asset: Asset,
+    /// The alias.
+    #[arg(long, short = 'a', value_name = "NAME")]
+    alias: String,
 }
 
 /// Options of `model create`.
@@ -80,7 +100,23 @@ pub(crate) async fn run(context: &Context, command: Model) -> CliResult<()> {
             fetch(context, &found, &named.name, args.download_path.as_deref()).await
         }
         Model::Update(args) => MODEL.update(context, &args).await,
+        Model::SetAlias(args) => set_alias(context, &args).await,
+        Model::DeleteAlias(args) => {
+            let (client, named) = (context.client()?, args.asset.named()?);
+            client.delete(&client.path(&[MODEL.collection, &named.name, "labels", &args.alias])).await?;
+            note(format!("Removed the alias `{}` of `{}`", args.alias, named.name));
+            Ok(())
+        }
     }
+}
+
+async fn set_alias(context: &Context, args: &SetAlias) -> CliResult<()> {
+    let (client, named) = (context.client()?, args.asset.named()?);
+    let version = MODEL.version(client, &named).await?;
+    let path = client.path(&[MODEL.collection, &named.name, "labels", &args.alias]);
+    client.put(&path, &json!({ "version": version })).await?;
+    note(format!("`{}@{}` is version {version}", named.name, args.alias));
+    Ok(())
 }
 
 async fn create(context: &Context, args: &Create) -> CliResult<()> {
@@ -99,7 +135,10 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     let name = draft.required("name", "--name")?.to_owned();
     draft.required("path", "--path")?;
     local::send_named(context, &mut draft, "path", &name).await?;
-    let body = draft.body(&["name", "version", "type", "path", "description", "stage", "job_name"])?;
+    let mut body = draft.body(&["name", "version", "type", "path", "description", "stage", "job_name"])?;
+    if let Some(flavors) = draft.json("flavors")? {
+        body["flavors"] = flavors;
+    }
     let client = context.client()?;
     let made = client.post(&client.path(&["models"]), &body).await.map_err(|error| draft.blame(error))?;
     context.printer.object(made)

@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lazuli_spec::jobs::{CommandJob, JobInput};
-use lazuli_spec::yaml::Value as Tree;
+use lazuli_spec::jobs::{CommandJob, JobInput, PortType};
 
 use super::{COLLECTION, stream};
 use crate::commands::Context;
@@ -42,8 +41,14 @@ pub(crate) async fn run(context: &Context, args: &Create) -> CliResult<ExitCode>
     // Every mistake that words alone show is told before anything is sent.
     let job = CommandJob::read(&draft.document)?;
     local::inline_environment(&mut draft, "environment.")?;
+    let inputs = local_inputs(&draft, &job)?;
+    if let Some(code) = draft.text("code").filter(|code| is_local(code)) {
+        draft.existing("code", code)?;
+    }
     send_code(context, &mut draft).await?;
-    send_inputs(context, &mut draft, &job).await?;
+    for (name, field) in &inputs {
+        local::send(context, &mut draft, field, name).await?;
+    }
     let ready = CommandJob::read(&draft.document)?;
     let body = serde_json::to_value(&ready).map_err(|error| CliError::new(error.to_string()))?;
     let client = context.client()?;
@@ -67,29 +72,25 @@ async fn send_code(context: &Context, draft: &mut Draft) -> CliResult<()> {
     Ok(())
 }
 
-async fn send_inputs(context: &Context, draft: &mut Draft, job: &CommandJob) -> CliResult<()> {
-    let local: Vec<String> = job
-        .flat_inputs()
-        .into_iter()
-        .filter(|(_, input)| matches!(input, JobInput::Asset(asset) if is_local(&asset.path)))
-        .map(|(name, _)| name)
-        .collect();
-    for name in local {
-        // `inputs.data: ./a.csv` is not an asset in this grammar, so a local one always has a `path`.
+/// The inputs that lie on this machine, by name and field; what is missing or is not what it is said to be is told here.
+fn local_inputs(draft: &Draft, job: &CommandJob) -> CliResult<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for (name, input) in job.flat_inputs() {
+        let JobInput::Asset(asset) = input else { continue };
+        if !is_local(&asset.path) {
+            continue;
+        }
         let field = format!("inputs.{name}.path");
-        let kind = draft.text(&format!("inputs.{name}.type")).unwrap_or("uri_folder").to_owned();
-        let is_placed = draft.document.at(&field).is_some_and(|node| matches!(node.value, Tree::Text(_)));
-        let found = if is_placed { local::send(context, draft, &field, &name).await? } else { Found::Elsewhere };
-        check_kind(draft, &name, &kind, found)?;
+        let is_folder = draft.existing(&field, &asset.path)?.is_dir();
+        let (is, hint) = match (asset.kind, is_folder) {
+            (PortType::UriFile, true) => ("a folder", "use `type: uri_folder`"),
+            (PortType::UriFolder | PortType::Mltable, false) => ("a file", "use `type: uri_file`"),
+            _ => {
+                found.push((name, field));
+                continue;
+            }
+        };
+        return Err(draft.fault(&format!("inputs.{name}.type"), format!("the path of `{name}` is {is}")).hint(hint));
     }
-    Ok(())
-}
-
-fn check_kind(draft: &Draft, name: &str, kind: &str, found: Found) -> CliResult<()> {
-    let (is, hint) = match (kind, found) {
-        ("uri_file", Found::Folder) => ("a folder", "use `type: uri_folder`"),
-        ("uri_folder" | "mltable", Found::File) => ("a file", "use `type: uri_file`"),
-        _ => return Ok(()),
-    };
-    Err(draft.fault(&format!("inputs.{name}.type"), format!("the path of `{name}` is {is}")).hint(hint))
+    Ok(found)
 }
