@@ -292,10 +292,10 @@ fn mistakes_are_told_in_the_clients_words() {
             ),
             (
                 "experiments/create",
-                json!({ "name": "x", "artifact_location": "/etc" }),
+                json!({ "name": "x", "artifact_location": "s3://b/../c" }),
                 400,
                 bad,
-                "server's own disk",
+                "may not contain '..'",
             ),
             (
                 "experiments/search",

@@ -88,7 +88,7 @@ impl Core {
         self.blobs()
             .put_stream(&key, body)
             .await
-            .map_err(|error| unsafe_path(path, error))
+            .map_err(unsafe_path)
     }
 
     /// Opens a file, or a part of it.
@@ -278,7 +278,7 @@ pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) 
             format!("workspaces/{}/artifacts/{path}", access.workspace_id()).trim_end_matches('/'),
         ),
     };
-    key.map_err(|error| unsafe_path(path, error))
+    key.map_err(unsafe_path)
 }
 
 /// Experiments of different workspaces have the same numbers, so what lies below `models` is the workspace's only when
@@ -322,11 +322,11 @@ fn run_root(artifact_uri: &str) -> Result<String> {
     Ok(path.trim_matches('/').to_owned())
 }
 
-fn unsafe_path(path: &str, error: lazuli_blob::BlobError) -> Error {
+/// The protocol's word for a path that climbs out, is absolute or cannot be a name; which rule it breaks is in the log.
+fn unsafe_path(error: lazuli_blob::BlobError) -> Error {
     let error = Error::from(error);
     if error.code == ErrorCode::InvalidArgument {
-        return Error::invalid("path", format!("Invalid path '{path}': {}", error.message))
-            .caused_by(error);
+        return Error::invalid("path", "Invalid path").caused_by(error);
     }
     error
 }

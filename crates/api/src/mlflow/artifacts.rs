@@ -165,12 +165,13 @@ async fn get_by_run(
     Ok(sent(&path, read, false))
 }
 
-/// The UI's upload: the run and the path stand in the query, the bytes are the body.
+/// The UI's upload of something small: the run and the path stand in the query, the bytes are the body.
 async fn upload_by_run(
     State(state): State<AppState>,
     who: MlflowCaller,
     request: Request,
 ) -> MlflowResult<Json<Empty>> {
+    const MOST: usize = 10 << 20;
     let query = Message::from_query(request.uri().query().unwrap_or_default());
     let run_id = query.text_or_empty("run_uuid")?;
     let path = query.text_or_empty("path")?;
@@ -179,14 +180,19 @@ async fn upload_by_run(
             return Err(invalid(format!("Request must specify {name}.")));
         }
     }
+    let bytes = axum::body::to_bytes(request.into_body(), MOST).await;
+    let bytes = bytes.map_err(|_| invalid("Artifact size is too large. Max size is 10MB."))?;
+    if bytes.is_empty() {
+        return Err(invalid("Request must specify data."));
+    }
     let path = state
         .core
         .run_artifact_path(&who.caller, &who.workspace, run_id, path)
         .await?;
-    let bytes = request.into_body().into_data_stream();
+    let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
     state
         .core
-        .put_artifact(&who.caller, &who.workspace, &path, bytes)
+        .put_artifact(&who.caller, &who.workspace, &path, body)
         .await?;
     Ok(Json(Empty {}))
 }

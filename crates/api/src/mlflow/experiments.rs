@@ -90,26 +90,17 @@ async fn create(
     Ok(Json(json!({ "experiment_id": id.to_string() })).into_response())
 }
 
-/// A place that this server may hand to clients: a URI of another storage, never a path on the server's own disk.
+/// A place for artifacts as the client gives it. The server hands it back and never opens it: what is not
+/// `mlflow-artifacts:` is the clients' own business.
 fn checked_location(location: &str) -> MlflowResult<String> {
-    let scheme = location
-        .split_once(':')
-        .map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let climbs = percent_encoding::percent_decode_str(location)
-        .decode_utf8_lossy()
-        .split(['/', '\\'])
-        .any(|part| part == "..");
-    if location.contains(['?', '#']) || climbs {
+    let decoded = percent_encoding::percent_decode_str(location).decode_utf8_lossy();
+    let climbs = decoded.split(['/', '\\']).any(|part| part == "..");
+    if climbs || location.contains(['?', '#']) {
         return Err(invalid(format!(
             "Invalid value \"{location}\" for parameter 'artifact_location' supplied: it may not contain '..', a query or a fragment."
         )));
     }
-    match scheme.as_deref() {
-        Some("file") | None => Err(invalid(format!(
-            "Invalid value \"{location}\" for parameter 'artifact_location' supplied: a place on the server's own disk cannot be given; leave it out to store artifacts on this server, or use a URI such as s3://bucket/path."
-        ))),
-        Some(_) => Ok(location.to_owned()),
-    }
+    Ok(location.to_owned())
 }
 
 async fn get(

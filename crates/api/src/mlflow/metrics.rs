@@ -129,10 +129,11 @@ async fn log_param(
     who: MlflowCaller,
     message: Message,
 ) -> MlflowResult<Json<Empty>> {
+    let run_id = message.run_id()?;
     let param = KeyValue::new(message.required("key")?, message.text_or_empty("value")?);
     state
         .core
-        .log_param(&who.caller, &who.workspace, message.run_id()?, param)
+        .log_param(&who.caller, &who.workspace, run_id, param)
         .await?;
     Ok(Json(Empty {}))
 }
@@ -142,10 +143,11 @@ async fn set_tag(
     who: MlflowCaller,
     message: Message,
 ) -> MlflowResult<Json<Empty>> {
+    let run_id = message.run_id()?;
     let tag = KeyValue::new(message.required("key")?, message.text_or_empty("value")?);
     state
         .core
-        .set_run_tag(&who.caller, &who.workspace, message.run_id()?, tag)
+        .set_run_tag(&who.caller, &who.workspace, run_id, tag)
         .await?;
     Ok(Json(Empty {}))
 }
