@@ -1,7 +1,5 @@
 //! The worker pool with real Python processes: crashes, hangs, failures to load, and what survives them.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use bytes::Bytes;
 use lazuli_serve::logs::DeploymentLog;
 use lazuli_serve::pool::{
