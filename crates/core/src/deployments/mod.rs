@@ -8,6 +8,8 @@ mod lineage;
 mod models;
 mod runtime;
 pub(crate) mod sources;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
