@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use futures::stream;
+use lazuli_core::workspaces::WorkspaceChange;
 use lazuli_spec::trees::ContentHash;
 use serde_json::json;
 
@@ -156,7 +157,7 @@ fn content_does_not_cross_workspaces() {
         let made = bench
             .test
             .core
-            .create_workspace(&bench.test.admin, "other", Default::default())
+            .create_workspace(&bench.test.admin, "other", WorkspaceChange::default())
             .await;
         made.unwrap();
         let (_, token) = bench
