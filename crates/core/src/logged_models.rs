@@ -1,17 +1,19 @@
 //! Logged models: what `log_model` makes in a run, searched and finished like runs. Part of the MLflow dialect.
 
+mod search;
+
 use lazuli_blob::BlobKey;
 use lazuli_spec::experiments::{ExperimentId, Lifecycle};
-use lazuli_spec::filters::{parse_filter, vocabularies};
 use lazuli_spec::logged_models::{self as rules, LoggedModel, LoggedModelStatus};
 use lazuli_spec::runs::KeyValue;
-use lazuli_spec::{Action, ErrorCode, Page, limits, run_names};
-pub use lazuli_store::logged_model_search::Dataset;
-use lazuli_store::logged_model_search::{self, Attribute, Order, OrderKey, Search};
+use lazuli_spec::{Action, ErrorCode, limits, run_names};
 use lazuli_store::{Tx, experiments, logged_models};
 
-use crate::models::{key_from_token, proxied_path, refused, token_of};
+use crate::models::{proxied_path, refused};
 use crate::{Caller, Core, Error, Result};
+
+pub use lazuli_store::logged_model_search::Dataset;
+pub use search::{LoggedModelSearch, OrderField};
 
 /// A logged model to be made.
 #[derive(Clone, Debug)]
@@ -28,34 +30,6 @@ pub struct NewLoggedModel {
     pub params: Vec<KeyValue>,
     /// Its tags.
     pub tags: Vec<KeyValue>,
-}
-
-/// One key of an order, as clients send it.
-#[derive(Clone, Debug)]
-pub struct OrderField {
-    /// An attribute, or `metrics.<key>`.
-    pub field_name: String,
-    /// Smallest first.
-    pub ascending: bool,
-    /// Only values measured on this data set.
-    pub dataset: Option<Dataset>,
-}
-
-/// What a client asks of a search.
-#[derive(Clone, Debug, Default)]
-pub struct LoggedModelSearch {
-    /// Which experiments.
-    pub experiment_ids: Vec<ExperimentId>,
-    /// The filter; empty finds all.
-    pub filter: String,
-    /// Only models with metrics on these.
-    pub datasets: Vec<Dataset>,
-    /// The order; newest first when empty.
-    pub order_by: Vec<OrderField>,
-    /// How many at most.
-    pub max_results: u32,
-    /// The token of the page before.
-    pub page_token: Option<String>,
 }
 
 /// A file, or a folder, of a logged model.
@@ -266,43 +240,6 @@ impl Core {
         .map(drop)
     }
 
-    /// Logged models of some experiments that fulfil a filter.
-    pub async fn search_logged_models(
-        &self,
-        caller: &Caller,
-        workspace: &str,
-        request: LoggedModelSearch,
-    ) -> Result<Page<LoggedModel>> {
-        let access = self.access(caller, workspace, Action::RunsRead).await?;
-        let limit = limits::page_size(request.max_results.into()).map_err(refused)?;
-        let fingerprint = format!(
-            "{:?}{:?}{:?}",
-            request.experiment_ids, request.datasets, request.order_by
-        );
-        let parts = [
-            "logged-models",
-            request.filter.as_str(),
-            fingerprint.as_str(),
-        ];
-        let search = Search {
-            experiments: request.experiment_ids.clone(),
-            filter: parse_filter(&vocabularies::LOGGED_MODELS, &request.filter).map_err(refused)?,
-            datasets: request.datasets.clone(),
-            order: request.order_by.iter().map(order).collect::<Result<_>>()?,
-            after: request
-                .page_token
-                .as_deref()
-                .map(|token| key_from_token(&parts, token))
-                .transpose()?,
-            limit: limit + 1,
-        };
-        let id = access.workspace_id().to_owned();
-        let rows = access
-            .read(move |tx| Ok(logged_model_search::search(tx, &id, &search)?))
-            .await?;
-        Ok(Page::from_rows(rows, limit, |(_, key)| token_of(&parts, key)).map(|(model, _)| model))
-    }
-
     /// What lies in a folder of a logged model's files, and where those files are.
     pub async fn list_logged_model_artifacts(
         &self,
@@ -311,19 +248,36 @@ impl Core {
         model_id: &str,
         folder: Option<&str>,
     ) -> Result<(String, Vec<ModelFile>)> {
-        let model = self.get_logged_model(caller, workspace, model_id, false).await?;
+        let model = self
+            .get_logged_model(caller, workspace, model_id, false)
+            .await?;
         let root = proxied_path(&model.artifact_location).ok_or_else(|| {
-            Error::new(ErrorCode::Unsupported, format!("the files at `{}` are not on this server", model.artifact_location))
+            Error::new(
+                ErrorCode::Unsupported,
+                format!(
+                    "the files at `{}` are not on this server",
+                    model.artifact_location
+                ),
+            )
         })?;
         let root = BlobKey::parse(&format!("runs/{root}"))?;
-        let key = match folder.map(|folder| folder.trim_matches('/')).filter(|folder| !folder.is_empty()) {
+        let key = match folder
+            .map(|folder| folder.trim_matches('/'))
+            .filter(|folder| !folder.is_empty())
+        {
             Some(folder) => root.join(folder)?,
             None => root.clone(),
         };
         let listing = self.blobs().list_folder(Some(&key)).await?;
         let path = |key: &BlobKey| key.relative_to(&root).unwrap_or(key.file_name()).to_owned();
-        let folders = listing.folders.iter().map(|key| ModelFile { path: path(key), size: None });
-        let files = listing.files.iter().map(|file| ModelFile { path: path(&file.key), size: Some(file.size) });
+        let folders = listing.folders.iter().map(|key| ModelFile {
+            path: path(key),
+            size: None,
+        });
+        let files = listing.files.iter().map(|file| ModelFile {
+            path: path(&file.key),
+            size: Some(file.size),
+        });
         let mut found: Vec<ModelFile> = folders.chain(files).collect();
         found.sort_by(|one, other| one.path.cmp(&other.path));
         Ok((model.artifact_location, found))
@@ -381,37 +335,4 @@ fn last_of_each(pairs: Vec<KeyValue>) -> Vec<KeyValue> {
         .into_iter()
         .map(|(key, value)| KeyValue { key, value })
         .collect()
-}
-
-fn order(field: &OrderField) -> Result<Order> {
-    let name = field.field_name.as_str();
-    let by = match name.split_once('.') {
-        Some(("metrics", key)) => OrderKey::Metric(key.to_owned(), field.dataset.clone()),
-        Some(_) => {
-            let message =
-                format!("Invalid order by field name: {name}. Only metrics are supported.");
-            return Err(Error::new(ErrorCode::InvalidArgument, message));
-        }
-        None => OrderKey::Attribute(match name {
-            "creation_time" | "creation_timestamp" | "creation_timestamp_ms" => {
-                Attribute::CreatedAt
-            }
-            "last_updated_time" | "last_updated_timestamp" | "last_updated_timestamp_ms" => {
-                Attribute::UpdatedAt
-            }
-            "model_id" => Attribute::ModelId,
-            "name" => Attribute::Name,
-            "model_type" => Attribute::ModelType,
-            "status" => Attribute::Status,
-            "source_run_id" => Attribute::SourceRunId,
-            _ => {
-                let message = format!("Invalid order by field name: {name}");
-                return Err(Error::new(ErrorCode::InvalidArgument, message));
-            }
-        }),
-    };
-    Ok(Order {
-        by,
-        ascending: field.ascending,
-    })
 }

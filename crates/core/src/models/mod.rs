@@ -2,9 +2,12 @@
 //! the ones that MLflow's clients know.
 
 mod aliases;
+#[cfg(test)]
+mod content_tests;
 mod files;
 mod native;
 mod registered;
+mod registration;
 mod search;
 mod sources;
 #[cfg(test)]
@@ -20,7 +23,8 @@ use lazuli_store::{StoreError, Tx};
 use crate::{Error, Result};
 
 pub(crate) use files::TreePlace;
-pub use native::{ModelChange, ModelSummary, NewModel, Which};
+pub use native::{ModelChange, ModelSummary, Which};
+pub use registration::NewModel;
 pub use search::SearchRequest;
 pub(crate) use search::{key_from_token, token_of};
 pub(crate) use sources::proxied_path;
