@@ -15,7 +15,7 @@ use lazuli_spec::runs::RunInfo;
 
 use crate::runs::{INFO_COLUMNS, INFO_WIDTH, info_from_row};
 use crate::sql::Statement;
-use crate::{Cell, Row, StoreError, Tx, Value, as_params};
+use crate::{Cell, Dialect, Row, StoreError, Tx, Value, as_params};
 use order::{Phase, SortKey};
 
 /// A search for runs.
@@ -103,33 +103,39 @@ fn run_phase(
     after: Option<&Place>,
     limit: usize,
 ) -> Result<Vec<(i64, RunInfo, Place)>, StoreError> {
-    let mut statement = Statement::new(tx.dialect());
-    let mut conditions = vec![stage(search)];
+    let (sql, values) = compose(tx.dialect(), search, driver, phase, after, limit);
+    tx.query(&sql, &as_params(&values), |row| {
+        let (run_no, info) = info_from_row(row)?;
+        let key = (0..phase.keys.len())
+            .map(|index| owned(row, INFO_WIDTH + index))
+            .collect::<Result<_, _>>()?;
+        Ok((run_no, info, Place { phase: number, key }))
+    })
+}
+
+/// The statement of one phase, and the values of its placeholders.
+fn compose(
+    dialect: Dialect,
+    search: &RunSearch,
+    driver: Option<usize>,
+    phase: &Phase,
+    after: Option<&Place>,
+    limit: usize,
+) -> (String, Vec<Value>) {
+    let mut statement = Statement::new(dialect);
     let experiments = in_experiments(search);
-    let mut from = Vec::new();
-    match driver {
-        Some(index) => {
-            if let Some(comparison) = search.filter.get(index) {
-                let inner =
-                    filter::driving(&mut statement, comparison, &experiments).unwrap_or_default();
-                from.push(format!("({inner}) d"));
-                conditions.push("r.run_no = d.run_no".to_owned());
-            }
-        }
-        None => {
-            if let Some(table) = &phase.driving_table {
-                from.push(table.clone());
-                conditions.push(format!("k0.{experiments}"));
-            }
-        }
+    let mut from = vec!["runs r".to_owned()];
+    let mut conditions = vec![stage(search).to_owned(), format!("r.{experiments}")];
+    if let Some(table) = &phase.driving_table {
+        // the order's own table comes first, unless a filter finds few runs: then that does
+        from.insert(usize::from(driver.is_some()), table.clone());
+        conditions.push(format!("k0.{experiments}"));
     }
-    from.push("runs r".to_owned());
-    if driver.is_some()
-        && let Some(table) = &phase.driving_table
-    {
-        from.push(table.clone());
+    if let Some(comparison) = driver.and_then(|index| search.filter.get(index)) {
+        let inner = filter::driving(&mut statement, comparison, &experiments).unwrap_or_default();
+        from.insert(0, format!("({inner}) d"));
+        conditions.push("r.run_no = d.run_no".to_owned());
     }
-    conditions.push(format!("r.{experiments}"));
     conditions.extend(phase.conditions(&mut statement));
     for (index, comparison) in search.filter.iter().enumerate() {
         if Some(index) != driver {
@@ -137,9 +143,7 @@ fn run_phase(
         }
     }
     let joins = phase.joins(&mut statement);
-    if let Some(place) = after
-        && place.key.len() == phase.keys.len()
-    {
+    if let Some(place) = after.filter(|place| place.key.len() == phase.keys.len()) {
         let keys: Vec<_> = phase
             .keys
             .iter()
@@ -161,13 +165,7 @@ fn run_phase(
         conditions.join(" AND "),
         order.join(", "),
     );
-    tx.query(&sql, &as_params(&statement.values), |row| {
-        let (run_no, info) = info_from_row(row)?;
-        let key = (0..phase.keys.len())
-            .map(|index| owned(row, INFO_WIDTH + index))
-            .collect::<Result<_, _>>()?;
-        Ok((run_no, info, Place { phase: number, key }))
-    })
+    (sql, statement.values)
 }
 
 fn owned(row: &Row<'_>, index: usize) -> Result<Value, StoreError> {
@@ -179,13 +177,12 @@ fn owned(row: &Row<'_>, index: usize) -> Result<Value, StoreError> {
     })
 }
 
-fn stage(search: &RunSearch) -> String {
+fn stage(search: &RunSearch) -> &'static str {
     match search.view {
         View::Active => "r.lifecycle_stage = 'active'",
         View::Deleted => "r.lifecycle_stage = 'deleted'",
         View::All => "r.lifecycle_stage IN ('active', 'deleted')",
     }
-    .to_owned()
 }
 
 /// The experiments' numbers are our own and stand in the text: lists of them may be longer than a statement may have
