@@ -313,7 +313,7 @@ mod tests {
             ListView::ArchivedOnly
         );
         let error = ListView::parse("gone").unwrap_err();
-        insta::assert_snapshot!(error, @"`archived` is none of `active`, `archived`, `all`");
+        insta::assert_snapshot!(error, @"`gone` is none of `active`, `archived`, `all`");
     }
 
     proptest! {
