@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from conftest import BINARY, clean_environment
+
 JOB = """\
 command: >-
   echo "rate ${{inputs.rate}}" && cat ${{inputs.table}} && mkdir -p outputs && cp ${{inputs.table}} outputs/copy.csv
@@ -253,9 +255,26 @@ def test_a_job_is_canceled(shared_server, project):
     assert name in shared_server.cli("job", "list").stdout
 
 
-def test_ctrl_c_stops_watching_and_not_the_job(shared_server, project):
-    from conftest import BINARY, clean_environment
+def test_watching_goes_on_over_a_restart_of_the_server(make_server, project):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server, name = make_server("--port", str(port)), unique("long")
+    command = "for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.4; done"
+    server.cli("job", "create", "--file", project / "job.yml", "--name", name, "--set", f"command={command}")
+    watcher = subprocess.Popen(
+        [str(BINARY), "job", "stream", name, "--home", str(server.home)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
+    )
+    assert watcher.stdout.readline() == "line 1\n"
+    server.stop(signal.SIGKILL)
+    server.start()
+    rest, said = watcher.communicate(timeout=60)
+    assert rest == "".join(f"line {i}\n" for i in range(2, 9)), "each line once, none lost"
+    assert watcher.returncode == 0 and "trying again" in said, said
 
+
+def test_ctrl_c_stops_watching_and_not_the_job(shared_server, project):
     name = unique("watched")
     shared_server.cli("job", "create", "--file", project / "job.yml", "--name", name, "--set", "command=echo started; sleep 600")
     watcher = subprocess.Popen(
@@ -320,3 +339,60 @@ def test_an_endpoint_is_made_changed_and_deleted(shared_server):
     assert refused.returncode == 1 and "field: traffic" in refused.stderr
     shared_server.cli("online-endpoint", "delete", name, "--yes")
     assert shared_server.cli("online-endpoint", "show", name, check=False).returncode == 3
+
+
+SCORE = """\
+import json, os
+
+def init():
+    global factor
+    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "weights", "factor.txt")) as file:
+        factor = int(file.read())
+
+def run(data):
+    return [value * factor for value in json.loads(data)["data"]]
+"""
+
+
+def deployment(folder, endpoint, name, factor, score=SCORE):
+    (folder / "weights").mkdir(exist_ok=True)
+    (folder / "weights" / "factor.txt").write_text(str(factor))
+    (folder / "code").mkdir(exist_ok=True)
+    (folder / "code" / "score.py").write_text(score)
+    file = folder / f"{name}.yml"
+    file.write_text(
+        f"name: {name}\nendpoint_name: {endpoint}\nmodel:\n  path: ./weights\n"
+        "code_configuration:\n  code: ./code\n  scoring_script: score.py\n"
+        "environment:\n  image: python:3.11\ninstance_type: Standard_DS3_v2\ninstance_count: 1\n"
+    )
+    return file
+
+
+def test_deployments_score_share_traffic_and_tell_their_logs(shared_server, tmp_path):
+    endpoint, request = "e" + unique(""), tmp_path / "rows.json"
+    request.write_text('{"data": [1, 2]}')
+    shared_server.cli("online-endpoint", "create", "--name", endpoint)
+    shared_server.cli("online-deployment", "create", "--file", deployment(tmp_path, endpoint, "blue", 10), "--all-traffic")
+    shared_server.cli("online-deployment", "create", "--file", deployment(tmp_path, endpoint, "green", 100))
+    invoke = ["online-endpoint", "invoke", endpoint, "--request-file", request]
+    assert json.loads(shared_server.cli(*invoke).stdout) == [10, 20]
+    assert json.loads(shared_server.cli(*invoke, "--deployment-name", "green").stdout) == [100, 200]
+    changed = shared_server.cli("online-endpoint", "update", endpoint, "--traffic", "blue=90 green=10", parse=True)
+    assert changed["traffic"] == {"blue": 90, "green": 10}
+    states = shared_server.cli("online-deployment", "list", "--endpoint-name", endpoint, "--query", "[].provisioning_state", parse=True)
+    assert states == ["Succeeded", "Succeeded"]
+    shared_server.cli("online-deployment", "get-logs", "--endpoint-name", endpoint, "--name", "blue", "--lines", 10)
+    lineage = shared_server.cli("online-deployment", "lineage", "--endpoint-name", endpoint, "--name", "blue").stdout
+    assert lineage.startswith(f"deployment {endpoint}/blue")
+    shared_server.cli("online-endpoint", "delete", endpoint, "--yes")
+
+
+def test_a_deployment_that_cannot_load_says_why(shared_server, tmp_path):
+    endpoint = "e" + unique("")
+    shared_server.cli("online-endpoint", "create", "--name", endpoint)
+    broken = SCORE.replace("global factor", "raise ValueError('no such weights')")
+    file = deployment(tmp_path, endpoint, "red", 1, broken)
+    done = shared_server.cli("online-deployment", "create", "--file", file, check=False)
+    assert done.returncode == 1
+    assert "the deployment `red` failed" in done.stderr and "no such weights" in done.stderr, done.stderr
+    shared_server.cli("online-endpoint", "delete", endpoint, "--yes")

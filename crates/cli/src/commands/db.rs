@@ -16,6 +16,9 @@ use crate::server::home::Home;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Db {
     /// Where the database is, its schema, and how full its tables are.
+    #[command(after_help = "Examples:
+  lazuli db status
+  lazuli db status -o json")]
     Status(Settings),
     /// Read the whole database and report what is damaged. May take long.
     Check(Settings),
@@ -32,16 +35,24 @@ impl Db {
     /// Runs the command.
     pub(crate) fn run(&self, globals: &Globals) -> CliResult<()> {
         let (Self::Status(settings) | Self::Check(settings)) = self;
-        let config = Config::load(&settings.flags.with_home(globals.home.as_deref()), &Surroundings::process())?;
+        let config = Config::load(
+            &settings.flags.with_home(globals.home.as_deref()),
+            &Surroundings::process(),
+        )?;
         let printer = Printer::new(globals.output, globals.query.as_deref())?;
         let home = Home::at(&config.home);
         if config.database.is_none() && !home.database().exists() {
-            return Err(CliError::not_found(format!("there is no database in `{}`", home.root().display()))
-                .hint("name the right home with --home; `lazuli up` makes a new one"));
+            return Err(CliError::not_found(format!(
+                "there is no database in `{}`",
+                home.root().display()
+            ))
+            .hint("name the right home with --home; `lazuli up` makes a new one"));
         }
         block_on(async {
             let store = compose::open_store(&config, &home).await?;
-            let failed = |error: lazuli_store::StoreError| CliError::new(format!("cannot read the database: {error}"));
+            let failed = |error: lazuli_store::StoreError| {
+                CliError::new(format!("cannot read the database: {error}"))
+            };
             let done = match self {
                 Self::Status(_) => printer.object(json!(store.status().await.map_err(failed)?)),
                 Self::Check(_) => report(&store.check().await.map_err(failed)?),
