@@ -57,7 +57,9 @@ mod tests {
         let mut found = Vec::new();
         while let Some(mut entry) = reader.next_entry()? {
             let mut content = Vec::new();
-            entry.read_to_end(&mut content).map_err(|error| error.to_string())?;
+            entry
+                .read_to_end(&mut content)
+                .map_err(|error| error.to_string())?;
             found.push((entry.name().to_owned(), content));
         }
         Ok(found)
@@ -65,10 +67,17 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let bytes = written(&[("store", b"rows"), ("blob/empty", b""), ("blob/a\nb \"c\"", &[0, 255, 10])]);
+        let bytes = written(&[
+            ("store", b"rows"),
+            ("blob/empty", b""),
+            ("blob/a\nb \"c\"", &[0, 255, 10]),
+        ]);
         let found = read_back(&bytes).unwrap();
-        let expected: Vec<(String, Vec<u8>)> =
-            vec![("store".into(), b"rows".to_vec()), ("blob/empty".into(), vec![]), ("blob/a\nb \"c\"".into(), vec![0, 255, 10])];
+        let expected: Vec<(String, Vec<u8>)> = vec![
+            ("store".into(), b"rows".to_vec()),
+            ("blob/empty".into(), vec![]),
+            ("blob/a\nb \"c\"".into(), vec![0, 255, 10]),
+        ];
         assert_eq!(found, expected);
     }
 
@@ -97,7 +106,13 @@ mod tests {
             names.push(entry.name().to_owned());
         }
         assert_eq!(names, ["store", "blob/x"]);
-        assert_eq!(reader.totals(), &Totals { entries: 2, bytes: 19 });
+        assert_eq!(
+            reader.totals(),
+            &Totals {
+                entries: 2,
+                bytes: 19
+            }
+        );
     }
 
     #[test]

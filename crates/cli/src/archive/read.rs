@@ -52,7 +52,11 @@ impl<R: Read> Reader<R> {
                 self.inside = true;
                 self.totals.entries += 1;
                 self.totals.bytes += size;
-                Ok(Some(Contents { reader: self, name, size }))
+                Ok(Some(Contents {
+                    reader: self,
+                    name,
+                    size,
+                }))
             }
             Line::End { end } => self.leave_backup(end).map(|()| None),
         }
@@ -66,7 +70,12 @@ impl<R: Read> Reader<R> {
 
     fn unhashed_line(&mut self) -> Result<String, String> {
         let mut line = Vec::new();
-        let read = self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(|error| error.to_string())?;
+        let read = self
+            .input
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| error.to_string())?;
         if read == 0 || line.last() != Some(&b'\n') {
             return Err(damaged("it ends too early"));
         }
@@ -78,13 +87,17 @@ impl<R: Read> Reader<R> {
         if !self.inside {
             return Ok(());
         }
-        let mut rest = [0_u8; 64 * 1024];
+        let mut rest = [0_u8; 8 * 1024];
         while self.unread > 0 {
             self.content(&mut rest).map_err(|error| error.to_string())?;
         }
         self.inside = false;
         let sum = hex::encode(std::mem::take(&mut self.entry).finalize());
-        if self.line()? == format!("{sum}\n") { Ok(()) } else { Err(damaged("a checksum differs")) }
+        if self.line()? == format!("{sum}\n") {
+            Ok(())
+        } else {
+            Err(damaged("a checksum differs"))
+        }
     }
 
     fn leave_backup(&mut self, entries: u64) -> Result<(), String> {
@@ -106,7 +119,10 @@ impl<R: Read> Reader<R> {
         }
         let read = self.input.read(&mut buffer[..wanted])?;
         if read == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, damaged("it ends too early")));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                damaged("it ends too early"),
+            ));
         }
         self.entry.update(&buffer[..read]);
         self.whole.update(&buffer[..read]);

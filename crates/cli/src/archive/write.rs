@@ -18,7 +18,13 @@ pub(crate) struct Writer<W> {
 impl<W: Write> Writer<W> {
     /// Begins a backup.
     pub(crate) fn start(out: W) -> io::Result<Self> {
-        let mut writer = Self { out, whole: Sha256::new(), entry: Sha256::new(), missing: 0, totals: Totals::default() };
+        let mut writer = Self {
+            out,
+            whole: Sha256::new(),
+            entry: Sha256::new(),
+            missing: 0,
+            totals: Totals::default(),
+        };
         writer.put(MAGIC.as_bytes())?;
         Ok(writer)
     }
@@ -40,13 +46,17 @@ impl<W: Write> Writer<W> {
         self.missing = size;
         self.totals.entries += 1;
         self.totals.bytes += size;
-        self.line(&Line::Entry { name: name.to_owned(), size })
+        self.line(&Line::Entry {
+            name: name.to_owned(),
+            size,
+        })
     }
 
     /// Adds bytes to the entry.
     pub(crate) fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
         let left = self.missing.checked_sub(bytes.len() as u64);
-        self.missing = left.ok_or_else(|| io::Error::other("the content is longer than announced"))?;
+        self.missing =
+            left.ok_or_else(|| io::Error::other("the content is longer than announced"))?;
         self.entry.update(bytes);
         self.put(bytes)
     }
@@ -62,7 +72,9 @@ impl<W: Write> Writer<W> {
 
     /// Ends the backup; gives back the output and what was written.
     pub(crate) fn finish(mut self) -> io::Result<(W, Totals)> {
-        self.line(&Line::End { end: self.totals.entries })?;
+        self.line(&Line::End {
+            end: self.totals.entries,
+        })?;
         let sum = hex::encode(self.whole.finalize());
         writeln!(self.out, "{sum}")?;
         self.out.flush()?;

@@ -27,18 +27,30 @@ pub(crate) struct Settings {
     flags: SettingFlags,
 }
 
-const COLUMNS: &[Column] = &[Column::text("Key", "key"), Column::text("Value", "value"), Column::text("From", "from")];
+const COLUMNS: &[Column] = &[
+    Column::text("Key", "key"),
+    Column::text("Value", "value"),
+    Column::text("From", "from"),
+];
 
 impl ConfigCommand {
     /// Runs the command.
     pub(crate) fn run(&self, globals: &Globals) -> CliResult<()> {
         let (Self::Check(settings) | Self::Show(settings)) = self;
-        let config = Config::load(&settings.flags.with_home(globals.home.as_deref()), &Surroundings::process())?;
+        let config = Config::load(
+            &settings.flags.with_home(globals.home.as_deref()),
+            &Surroundings::process(),
+        )?;
         let printer = Printer::new(globals.output, globals.query.as_deref())?;
         match self {
             Self::Check(_) => {
-                let set = config.values().filter(|raw| raw.origin != Origin::Default).count();
-                note(format!("the configuration is fine: {set} settings are set, the others have their defaults"));
+                let set = config
+                    .values()
+                    .filter(|raw| raw.origin != Origin::Default)
+                    .count();
+                note(format!(
+                    "the configuration is fine: {set} settings are set, the others have their defaults"
+                ));
                 Ok(())
             }
             Self::Show(_) => {
@@ -52,14 +64,24 @@ impl ConfigCommand {
 /// A value for the terminal. A database URL is shown without what could be a password.
 fn shown(raw: &Raw) -> String {
     let text = raw.texts.join(",");
-    if raw.setting.secret && !text.is_empty() { redacted(&text) } else { text }
+    if raw.setting.secret && !text.is_empty() {
+        redacted(&text)
+    } else {
+        text
+    }
 }
 
 fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return "(set, not shown)".to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "(set, not shown)".to_owned();
+    };
     let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
     let place = place.split_once('?').map_or(place, |(place, _)| place);
-    if place.len() == rest.len() { format!("{scheme}://{place}") } else { format!("{scheme}://(not shown)@{place}") }
+    if place.len() == rest.len() {
+        format!("{scheme}://{place}")
+    } else {
+        format!("{scheme}://(not shown)@{place}")
+    }
 }
 
 #[cfg(test)]
@@ -68,8 +90,14 @@ mod tests {
 
     #[test]
     fn passwords_are_never_shown() {
-        assert_eq!(redacted("postgres://ml:s3cret@db/lazuli"), "postgres://(not shown)@db/lazuli");
-        assert_eq!(redacted("postgres://db/lazuli?password=s3cret"), "postgres://(not shown)@db/lazuli");
+        assert_eq!(
+            redacted("postgres://ml:s3cret@db/lazuli"),
+            "postgres://(not shown)@db/lazuli"
+        );
+        assert_eq!(
+            redacted("postgres://db/lazuli?password=s3cret"),
+            "postgres://(not shown)@db/lazuli"
+        );
         assert_eq!(redacted("host=db password=s3cret"), "(set, not shown)");
         assert_eq!(redacted("s3://bucket/prefix"), "s3://bucket/prefix");
     }

@@ -44,7 +44,10 @@ impl Restore {
     pub(crate) fn run(&self, globals: &Globals) -> CliResult<()> {
         let printer = Printer::new(globals.output, globals.query.as_deref())?;
         let totals = verify(&self.file)?;
-        let config = Config::load(&self.settings.with_home(globals.home.as_deref()), &Surroundings::process())?;
+        let config = Config::load(
+            &self.settings.with_home(globals.home.as_deref()),
+            &Surroundings::process(),
+        )?;
         let home = Home::at(&config.home);
         let replaced = self.make_room(&home)?;
         let restored = block_on(read_into(&self.file, &config, &home));
@@ -53,9 +56,15 @@ impl Restore {
             return Err(error);
         }
         if let Some(place) = &replaced {
-            note(format!("the home that was there before is kept as `{}`", place.display()));
+            note(format!(
+                "the home that was there before is kept as `{}`",
+                place.display()
+            ));
         }
-        note(format!("restored `{}`; start it with `lazuli up --home {0}`", home.root().display()));
+        note(format!(
+            "restored `{}`; start it with `lazuli up --home {0}`",
+            home.root().display()
+        ));
         printer.object(json!({ "home": home.root(), "entries": totals.entries, "bytes": totals.bytes, "replaced": replaced }))
     }
 
@@ -69,8 +78,12 @@ impl Restore {
         let mut replaced = None;
         if occupied {
             let held = lock::take(home)?;
-            let place = beside(home.root(), &format!("replaced-{}", SystemClock.now().as_seconds()));
-            fs::rename(home.root(), &place).map_err(|error| CliError::io("set aside", home.root(), &error))?;
+            let place = beside(
+                home.root(),
+                &format!("replaced-{}", SystemClock.now().as_seconds()),
+            );
+            fs::rename(home.root(), &place)
+                .map_err(|error| CliError::io("set aside", home.root(), &error))?;
             drop(held);
             replaced = Some(place);
         }
@@ -101,42 +114,61 @@ async fn read_into(file: &Path, config: &Config, home: &Home) -> CliResult<()> {
         } else if let Some(key) = name.strip_prefix("blob/") {
             restore_blob(&mut entry, key, &blobs).await?;
         } else {
-            return Err(wrong(format!("it holds `{name}`, which this version does not know")));
+            return Err(wrong(format!(
+                "it holds `{name}`, which this version does not know"
+            )));
         }
     }
     drop(held);
     Ok(())
 }
 
-async fn restore_store<R: Read>(entry: &mut Contents<'_, R>, config: &Config, home: &Home) -> CliResult<()> {
+async fn restore_store<R: Read>(
+    entry: &mut Contents<'_, R>,
+    config: &Config,
+    home: &Home,
+) -> CliResult<()> {
     let path = home.root().join("restore.store");
     let failed = |error: std::io::Error| CliError::io("write", &path, &error);
     let mut file = File::create(&path).map_err(failed)?;
     std::io::copy(entry, &mut file).map_err(failed)?;
     let restored = Store::restore_file(compose::store_options(config, home), &path).await;
     let _ = fs::remove_file(&path);
-    let (store, _) = restored.map_err(|error| CliError::new(format!("cannot restore the database: {error}")))?;
+    let (store, _) =
+        restored.map_err(|error| CliError::new(format!("cannot restore the database: {error}")))?;
     store.close().await;
     Ok(())
 }
 
 /// Small files of the home. Their names come from the backup, so nothing but plain parts is taken.
 fn restore_file<R: Read>(entry: &mut Contents<'_, R>, name: &str, home: &Home) -> CliResult<()> {
-    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    let plain = Path::new(name)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     if !plain || entry.size() > 1 << 20 {
-        return Err(CliError::new(format!("the backup holds `{name}`, which is no file of a home")));
+        return Err(CliError::new(format!(
+            "the backup holds `{name}`, which is no file of a home"
+        )));
     }
     let path = home.root().join(name);
     if let Some(parent) = path.parent() {
         private_dir(parent)?;
     }
     let mut content = Vec::new();
-    entry.read_to_end(&mut content).map_err(|error| CliError::io("write", &path, &error))?;
+    entry
+        .read_to_end(&mut content)
+        .map_err(|error| CliError::io("write", &path, &error))?;
     write_atomic(&path, &content, 0o600)
 }
 
-async fn restore_blob<R: Read + Send>(entry: &mut Contents<'_, R>, key: &str, blobs: &Blobs) -> CliResult<()> {
-    let failed = |error: &dyn std::fmt::Display| CliError::new(format!("cannot restore the artifact `{key}`: {error}"));
+async fn restore_blob<R: Read + Send>(
+    entry: &mut Contents<'_, R>,
+    key: &str,
+    blobs: &Blobs,
+) -> CliResult<()> {
+    let failed = |error: &dyn std::fmt::Display| {
+        CliError::new(format!("cannot restore the artifact `{key}`: {error}"))
+    };
     let parsed = BlobKey::parse(key).map_err(|error| failed(&error))?;
     let mut unread = None;
     let chunks = std::iter::from_fn(|| {
@@ -153,6 +185,9 @@ async fn restore_blob<R: Read + Send>(entry: &mut Contents<'_, R>, key: &str, bl
             }
         }
     });
-    blobs.put_stream(&parsed, stream::iter(chunks)).await.map_err(|error| failed(&error))?;
+    blobs
+        .put_stream(&parsed, stream::iter(chunks))
+        .await
+        .map_err(|error| failed(&error))?;
     unread.map_or(Ok(()), |error| Err(failed(&error)))
 }

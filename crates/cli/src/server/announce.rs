@@ -6,8 +6,8 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::CliError;
 use super::home::{Home, write_atomic};
+use crate::error::CliError;
 
 /// The content of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,7 +48,8 @@ impl Drop for Announced {
 
 /// Tells clients where the server is.
 pub(crate) fn write(home: &Home, announcement: &Announcement) -> Result<Announced, CliError> {
-    let text = serde_json::to_vec_pretty(announcement).map_err(|error| CliError::new(format!("cannot describe the server: {error}")))?;
+    let text = serde_json::to_vec_pretty(announcement)
+        .map_err(|error| CliError::new(format!("cannot describe the server: {error}")))?;
     write_atomic(&home.announcement(), &text, 0o600)?;
     Ok(Announced { home: home.clone() })
 }

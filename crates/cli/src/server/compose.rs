@@ -70,13 +70,26 @@ pub(crate) async fn compose(
     let serving = Serving::start(core.clone(), environments);
     let executor = Arc::new(LocalExecutor::new(local_jobs(home, announcement)?));
     let scheduler = driver::start(core.clone(), executor, driver::Options::default());
-    let limits = lazuli_api::Limits { json_body: config.limits.body_bytes, upload: config.limits.upload_bytes };
+    let limits = lazuli_api::Limits {
+        json_body: config.limits.body_bytes,
+        upload: config.limits.upload_bytes,
+    };
     let surface = lazuli_api::surface(AppState { core, limits });
     let queues = store.clone();
     metrics.collect(Box::new(move |out| {
         let (reads, writes) = queues.waiting();
-        gauge(out, "lazuli_store_reads_waiting", "Transactions that wait for a reading thread.", reads as f64);
-        gauge(out, "lazuli_store_writes_waiting", "Transactions that wait for the writing thread.", writes as f64);
+        gauge(
+            out,
+            "lazuli_store_reads_waiting",
+            "Transactions that wait for a reading thread.",
+            reads as f64,
+        );
+        gauge(
+            out,
+            "lazuli_store_writes_waiting",
+            "Transactions that wait for the writing thread.",
+            writes as f64,
+        );
     }));
     let health = Health {
         probes: vec![store_probe(&store), blob_probe(&blobs)],
@@ -84,8 +97,18 @@ pub(crate) async fn compose(
         metrics: Arc::clone(metrics),
         metrics_for_anyone: config.metrics_for_anyone,
     };
-    let router = surface.router.merge(lazuli_serve::router(serving.clone())).merge(health::routes(health));
-    Ok(App { router, background: Background { scheduler, serving, store } })
+    let router = surface
+        .router
+        .merge(lazuli_serve::router(serving.clone()))
+        .merge(health::routes(health));
+    Ok(App {
+        router,
+        background: Background {
+            scheduler,
+            serving,
+            store,
+        },
+    })
 }
 
 /// How runners on this machine reach the server: without TLS where a loopback address is listened on, so that a job needs no CA.
@@ -95,14 +118,17 @@ fn local_jobs(home: &Home, announcement: &Announcement) -> Result<LocalConfig, C
     } else {
         (announcement.url.clone(), fs::read_to_string(home.ca()).ok())
     };
-    LocalConfig::new(home.root(), url, ca).map_err(|error| CliError::new(format!("cannot find this program's own file: {error}")))
+    LocalConfig::new(home.root(), url, ca)
+        .map_err(|error| CliError::new(format!("cannot find this program's own file: {error}")))
 }
 
 /// Opens the database that the settings name; also for commands that work on it without a server.
 pub(crate) async fn open_store(config: &Config, home: &Home) -> Result<Store, CliError> {
     let options = store_options(config, home);
     let place = options.backend.location();
-    Store::open(options).await.map_err(|error| CliError::new(format!("cannot open the database `{place}`: {error}")))
+    Store::open(options)
+        .await
+        .map_err(|error| CliError::new(format!("cannot open the database `{place}`: {error}")))
 }
 
 /// Where the settings put the database.
@@ -117,19 +143,25 @@ pub(crate) fn store_options(config: &Config, home: &Home) -> StoreOptions {
 pub(crate) fn open_blobs(config: &Config, home: &Home) -> Result<Blobs, CliError> {
     let usual = home.blobs().display().to_string();
     let address = config.artifacts.as_deref().unwrap_or(&usual);
-    Blobs::open(address, &BlobOptions::default()).map_err(|error| CliError::new(format!("cannot open the artifact storage: {error}")))
+    Blobs::open(address, &BlobOptions::default())
+        .map_err(|error| CliError::new(format!("cannot open the artifact storage: {error}")))
 }
 
 /// Makes the administrator on the very first start, and a new token whenever the credentials file is missing: whoever can write the home
 /// owns the server anyway, so a lost file must not lock its owner out.
 async fn first_start(core: &Core, home: &Home) -> Result<(), CliError> {
-    let failed = |error: lazuli_core::Error| CliError::new(format!("cannot make the administrator: {error}"));
+    let failed = |error: lazuli_core::Error| {
+        CliError::new(format!("cannot make the administrator: {error}"))
+    };
     let token = match core.bootstrap().await.map_err(failed)? {
         Some(token) => token,
         None if home.credentials().exists() => return Ok(()),
         None => core.issue_administrator_token().await.map_err(failed)?,
     };
-    let text = format!("# The administrator's token of this server. Whoever reads it owns the server.\n{}\n", token.reveal());
+    let text = format!(
+        "# The administrator's token of this server. Whoever reads it owns the server.\n{}\n",
+        token.reveal()
+    );
     write_atomic(&home.credentials(), text.as_bytes(), 0o600)?;
     tracing::info!(file = %home.credentials().display(), "wrote the administrator's token");
     Ok(())
@@ -140,10 +172,13 @@ fn job_counts(store: &Store) -> JobCounts {
     Box::new(move || {
         let store = store.clone();
         Box::pin(async move {
-            store.read(lazuli_store::jobs::count_by_state).await.unwrap_or_else(|error: StoreError| {
-                tracing::warn!(%error, "cannot count jobs");
-                Vec::new()
-            })
+            store
+                .read(lazuli_store::jobs::count_by_state)
+                .await
+                .unwrap_or_else(|error: StoreError| {
+                    tracing::warn!(%error, "cannot count jobs");
+                    Vec::new()
+                })
         })
     })
 }
@@ -152,12 +187,22 @@ fn store_probe(store: &Store) -> Probe {
     let store = store.clone();
     let ask = move || {
         let store = store.clone();
-        let read = async move { store.read(|tx| tx.query_one("SELECT 1", &[], |row| row.get::<i64>(0))).await };
-        let said: futures::future::BoxFuture<'static, _> =
-            Box::pin(async move { read.await.map(|_| ()).map_err(|error: StoreError| error.to_string()) });
+        let read = async move {
+            store
+                .read(|tx| tx.query_one("SELECT 1", &[], |row| row.get::<i64>(0)))
+                .await
+        };
+        let said: futures::future::BoxFuture<'static, _> = Box::pin(async move {
+            read.await
+                .map(|_| ())
+                .map_err(|error: StoreError| error.to_string())
+        });
         said
     };
-    Probe { name: "store", ask: Box::new(ask) }
+    Probe {
+        name: "store",
+        ask: Box::new(ask),
+    }
 }
 
 /// Asks for an object that need not exist: any answer but an outage will do.
@@ -174,26 +219,8 @@ fn blob_probe(blobs: &Blobs) -> Probe {
         });
         said
     };
-    Probe { name: "blob", ask: Box::new(ask) }
-}
-
-/// The signing key of download and upload URLs, made on first use.
-pub(crate) fn signing_key(home: &Home, ids: &dyn lazuli_spec::IdSource) -> Result<[u8; 32], CliError> {
-    let path = home.signing_key();
-    match fs::read(&path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| {
-            CliError::new(format!("the signing key `{}` must have 32 bytes", path.display()))
-                .hint("restore it from a backup, or remove it: links that were signed with it stop working")
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut key = [0_u8; 32];
-            ids.fill(&mut key);
-            if let Some(parent) = path.parent() {
-                super::home::private_dir(parent)?;
-            }
-            write_atomic(&path, &key, 0o600)?;
-            Ok(key)
-        }
-        Err(error) => Err(CliError::io("read", &path, &error)),
+    Probe {
+        name: "blob",
+        ask: Box::new(ask),
     }
 }

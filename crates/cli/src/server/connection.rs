@@ -33,10 +33,17 @@ where
         .max_headers(context.limits.headers)
         .max_header_size(context.limits.header_bytes)
         .max_buf_size(context.limits.header_bytes.max(64 * 1024));
-    let service = service_fn(|request| answer(request, peer, Arc::clone(context), activity.clone()));
+    let service =
+        service_fn(|request| answer(request, peer, Arc::clone(context), activity.clone()));
     let stream = TokioIo::new(activity.watch(stream));
     let connection = builder.serve_connection(stream, service).with_upgrades();
-    drive(connection, |connection| connection.graceful_shutdown(), context, &activity).await;
+    drive(
+        connection,
+        http1::UpgradeableConnection::graceful_shutdown,
+        context,
+        &activity,
+    )
+    .await;
 }
 
 /// Serves HTTP/2, which only TLS clients ask for.
@@ -52,9 +59,16 @@ where
         .max_header_list_size(u32::try_from(context.limits.header_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = service_fn(|request| answer(request, peer, Arc::clone(context), activity.clone()));
+    let service =
+        service_fn(|request| answer(request, peer, Arc::clone(context), activity.clone()));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    drive(connection, |connection| connection.graceful_shutdown(), context, &activity).await;
+    drive(
+        connection,
+        http2::Connection::graceful_shutdown,
+        context,
+        &activity,
+    )
+    .await;
 }
 
 /// Passes one request to the router; the connection counts as busy until the last byte of the answer.
@@ -72,15 +86,20 @@ async fn answer(
 }
 
 /// Runs the connection until it ends, the client is too slow or idle too long, or the server stops.
-async fn drive<C, E>(connection: C, close: impl Fn(Pin<&mut C>), context: &Context, activity: &Activity)
-where
+async fn drive<C, E>(
+    connection: C,
+    close: impl Fn(Pin<&mut C>),
+    context: &Context,
+    activity: &Activity,
+) where
     C: Future<Output = Result<(), E>>,
     E: std::fmt::Display,
 {
     let mut connection = pin!(connection);
     let mut closing = false;
     let limits = &context.limits;
-    let look = (limits.header_timeout.min(limits.idle_timeout) / 4).clamp(Duration::from_millis(50), Duration::from_secs(5));
+    let look = (limits.header_timeout.min(limits.idle_timeout) / 4)
+        .clamp(Duration::from_millis(50), Duration::from_secs(5));
     loop {
         tokio::select! {
             ended = connection.as_mut() => {

@@ -31,8 +31,20 @@ pub(crate) struct Context {
 
 impl Context {
     /// Puts together what connections need.
-    pub(crate) fn new(router: Router, tls: Arc<ServerConfig>, limits: Limits, metrics: Arc<Metrics>, closing: CancellationToken) -> Self {
-        Self { router, tls: TlsAcceptor::from(tls), limits, metrics, closing }
+    pub(crate) fn new(
+        router: Router,
+        tls: Arc<ServerConfig>,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        closing: CancellationToken,
+    ) -> Self {
+        Self {
+            router,
+            tls: TlsAcceptor::from(tls),
+            limits,
+            metrics,
+            closing,
+        }
     }
 }
 
@@ -41,9 +53,13 @@ pub(crate) fn bind(config: &Config) -> Result<Vec<TcpListener>, CliError> {
     let mut port = config.port;
     let mut listeners = Vec::new();
     for address in &config.addresses {
-        let listener = listen(SocketAddr::new(*address, port)).map_err(|error| cannot_listen(*address, port, &error))?;
+        let listener = listen(SocketAddr::new(*address, port))
+            .map_err(|error| cannot_listen(*address, port, &error))?;
         if port == 0 {
-            port = listener.local_addr().map_err(|error| cannot_listen(*address, port, &error))?.port();
+            port = listener
+                .local_addr()
+                .map_err(|error| cannot_listen(*address, port, &error))?
+                .port();
         }
         listeners.push(listener);
     }
@@ -51,7 +67,11 @@ pub(crate) fn bind(config: &Config) -> Result<Vec<TcpListener>, CliError> {
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(address),
+        socket2::Type::STREAM,
+        None,
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -64,7 +84,10 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 fn cannot_listen(address: IpAddr, port: u16, error: &std::io::Error) -> CliError {
-    let said = CliError::new(format!("cannot listen on {}: {error}", SocketAddr::new(address, port)));
+    let said = CliError::new(format!(
+        "cannot listen on {}: {error}",
+        SocketAddr::new(address, port)
+    ));
     match error.kind() {
         std::io::ErrorKind::AddrInUse => said.hint(format!("another program has port {port}; stop it, or choose another with --port (0 takes a free one)")),
         std::io::ErrorKind::PermissionDenied => said.hint("ports below 1024 need privileges; choose one above with --port"),
@@ -74,9 +97,16 @@ fn cannot_listen(address: IpAddr, port: u16, error: &std::io::Error) -> CliError
 }
 
 /// Accepts until the server stops.
-pub(crate) async fn accept(listener: TcpListener, context: Arc<Context>, permits: Arc<Semaphore>, tracker: TaskTracker) {
+pub(crate) async fn accept(
+    listener: TcpListener,
+    context: Arc<Context>,
+    permits: Arc<Semaphore>,
+    tracker: TaskTracker,
+) {
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = context.closing.cancelled() => return,
@@ -98,7 +128,10 @@ pub(crate) async fn accept(listener: TcpListener, context: Arc<Context>, permits
 
 /// Out of file descriptors or memory: give running requests time to free some instead of spinning.
 async fn wait_after(error: &std::io::Error) {
-    if !matches!(error.kind(), std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset) {
+    if !matches!(
+        error.kind(),
+        std::io::ErrorKind::ConnectionAborted | std::io::ErrorKind::ConnectionReset
+    ) {
         tracing::warn!(%error, "cannot accept connections just now");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
@@ -116,7 +149,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
     };
     match peeked {
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => serve_tls(stream, peer, context).await,
-        Ok(Ok(1)) if is_loopback(&stream, peer) => connection::serve_http1(stream, peer, context).await,
+        Ok(Ok(1)) if is_loopback(&stream, peer) => {
+            connection::serve_http1(stream, peer, context).await;
+        }
         Ok(Ok(1)) => {
             context.metrics.connection_refused("plain_http");
             connection::refuse_plain(stream).await;
@@ -128,7 +163,9 @@ async fn serve(stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
 
 async fn serve_tls(stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
     match tokio::time::timeout(context.limits.header_timeout, context.tls.accept(stream)).await {
-        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => connection::serve_http2(stream, peer, context).await,
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            connection::serve_http2(stream, peer, context).await;
+        }
         Ok(Ok(stream)) => connection::serve_http1(stream, peer, context).await,
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "TLS handshake failed");

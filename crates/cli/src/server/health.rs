@@ -58,7 +58,10 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
         match tokio::time::timeout(PATIENCE, (probe.ask)()).await {
             Ok(Ok(())) => (probe.name, None),
             Ok(Err(why)) => (probe.name, Some(why)),
-            Err(_) => (probe.name, Some(format!("no answer within {} s", PATIENCE.as_secs()))),
+            Err(_) => (
+                probe.name,
+                Some(format!("no answer within {} s", PATIENCE.as_secs())),
+            ),
         }
     }))
     .await;
@@ -68,11 +71,26 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
         }
     }
     // reasons may name hosts and paths; they are for the log, not for whoever asks
-    let parts: serde_json::Map<String, serde_json::Value> =
-        answers.iter().map(|(name, why)| ((*name).to_owned(), json!(if why.is_none() { "ok" } else { "unavailable" }))).collect();
+    let parts: serde_json::Map<String, serde_json::Value> = answers
+        .iter()
+        .map(|(name, why)| {
+            (
+                (*name).to_owned(),
+                json!(if why.is_none() { "ok" } else { "unavailable" }),
+            )
+        })
+        .collect();
     let ready = answers.iter().all(|(_, why)| why.is_none());
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "status": if ready { "ok" } else { "unavailable" }, "parts": parts }))).into_response()
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(json!({ "status": if ready { "ok" } else { "unavailable" }, "parts": parts })),
+    )
+        .into_response()
 }
 
 async fn metrics(State(health): State<Arc<Health>>, request: Request) -> Response {
@@ -81,10 +99,19 @@ async fn metrics(State(health): State<Arc<Health>>, request: Request) -> Respons
         return (StatusCode::FORBIDDEN, why).into_response();
     }
     let mut page = health.metrics.page();
-    let jobs = tokio::time::timeout(PATIENCE, (health.jobs)()).await.unwrap_or_default();
+    let jobs = tokio::time::timeout(PATIENCE, (health.jobs)())
+        .await
+        .unwrap_or_default();
     page.push_str("# HELP lazuli_jobs Jobs by state.\n# TYPE lazuli_jobs gauge\n");
     for (state, count) in jobs {
         let _ = writeln!(page, "lazuli_jobs{{state=\"{state}\"}} {count}");
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        page,
+    )
+        .into_response()
 }

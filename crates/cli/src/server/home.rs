@@ -4,7 +4,9 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
@@ -23,14 +25,24 @@ impl Home {
 
     /// Makes the directory if it is missing and refuses one that others can write.
     pub(crate) fn prepare(&self) -> Result<(), CliError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.root).map_err(|error| {
-            CliError::io("create the home", &self.root, &error).hint("choose a place you can write with --home or LAZULI_HOME")
-        })?;
-        let meta = fs::metadata(&self.root).map_err(|error| CliError::io("read", &self.root, &error))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.root)
+            .map_err(|error| {
+                CliError::io("create the home", &self.root, &error)
+                    .hint("choose a place you can write with --home or LAZULI_HOME")
+            })?;
+        let meta =
+            fs::metadata(&self.root).map_err(|error| CliError::io("read", &self.root, &error))?;
         let me = rustix::process::geteuid().as_raw();
         if meta.uid() != me {
-            return Err(CliError::new(format!("the home `{}` belongs to user {}, not to you ({me})", self.root.display(), meta.uid()))
-                .hint("start the server as the owner of its home, or choose another with --home"));
+            return Err(CliError::new(format!(
+                "the home `{}` belongs to user {}, not to you ({me})",
+                self.root.display(),
+                meta.uid()
+            ))
+            .hint("start the server as the owner of its home, or choose another with --home"));
         }
         if meta.permissions().mode() & 0o077 != 0 {
             fs::set_permissions(&self.root, fs::Permissions::from_mode(0o700))
@@ -69,11 +81,6 @@ impl Home {
         self.root.join("credentials")
     }
 
-    /// The key of signed URLs.
-    pub(crate) fn signing_key(&self) -> PathBuf {
-        self.root.join("keys").join("signing.key")
-    }
-
     /// Locked for as long as a server runs.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")
@@ -87,7 +94,11 @@ impl Home {
 
 /// Makes a directory that only its owner can enter.
 pub(crate) fn private_dir(path: &Path) -> Result<(), CliError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| CliError::io("create", path, &error))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| CliError::io("create", path, &error))
 }
 
 /// Writes a file in one step: readers see the old content or the new, never a part. With `mode` from the first byte on.
@@ -95,8 +106,15 @@ pub(crate) fn write_atomic(path: &Path, content: &[u8], mode: u32) -> Result<(),
     let draft = path.with_extension("draft");
     let failed = |error| CliError::io("write", path, &error);
     let _ = fs::remove_file(&draft);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft).map_err(failed)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&draft)
+        .map_err(failed)?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     fs::rename(&draft, path).map_err(failed)
 }
 

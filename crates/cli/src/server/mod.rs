@@ -62,16 +62,31 @@ async fn serve(config: &Config, home: &Home) -> Result<(), CliError> {
     let closing = CancellationToken::new();
     let app = compose::compose(config, home, &announcement, clock, &metrics).await?;
     let router = requests::around(app.router, &config.limits, Arc::clone(&metrics));
-    let context = Arc::new(Context::new(router, tls, config.limits.clone(), metrics, closing.clone()));
+    let context = Arc::new(Context::new(
+        router,
+        tls,
+        config.limits.clone(),
+        metrics,
+        closing.clone(),
+    ));
     let tracker = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(config.limits.connections));
     for listener in listeners {
-        tokio::spawn(connections::accept(listener, Arc::clone(&context), Arc::clone(&permits), tracker.clone()));
+        tokio::spawn(connections::accept(
+            listener,
+            Arc::clone(&context),
+            Arc::clone(&permits),
+            tracker.clone(),
+        ));
     }
     let announced = announce::write(home, &announcement)?;
     tracing::info!(url = announcement.url, home = %home.root().display(), pid = announcement.pid, "Lazuli is ready");
     let name = signals.next().await;
-    tracing::info!(signal = name, grace_seconds = config.grace.as_secs(), "stopping");
+    tracing::info!(
+        signal = name,
+        grace_seconds = config.grace.as_secs(),
+        "stopping"
+    );
     drop(announced);
     shutdown::drain(&closing, &tracker, config.grace, &mut signals).await;
     app.background.stop().await;
@@ -79,22 +94,52 @@ async fn serve(config: &Config, home: &Home) -> Result<(), CliError> {
 }
 
 /// Where the listeners turned out to be.
-fn announcement(config: &Config, home: &Home, listeners: &[TcpListener]) -> Result<Announcement, CliError> {
+fn announcement(
+    config: &Config,
+    home: &Home,
+    listeners: &[TcpListener],
+) -> Result<Announcement, CliError> {
     let mut addresses = Vec::new();
     for listener in listeners {
-        addresses.push(listener.local_addr().map_err(|error| CliError::new(format!("cannot read the listener's address: {error}")))?);
+        addresses.push(listener.local_addr().map_err(|error| {
+            CliError::new(format!("cannot read the listener's address: {error}"))
+        })?);
     }
     let port = addresses.first().map_or(config.port, SocketAddr::port);
-    let local = addresses.iter().map(SocketAddr::ip).map(reachable).min_by_key(|address| !address.is_loopback());
+    let local = addresses
+        .iter()
+        .map(SocketAddr::ip)
+        .map(reachable)
+        .min_by_key(|address| !address.is_loopback());
     let url = |host: &str| format!("https://{host}:{port}");
-    let mut urls: Vec<String> = config.names.iter().map(|name| url(&bracketed(name))).collect();
-    let url = url(&local.map_or_else(|| "127.0.0.1".to_owned(), |address| bracketed(&address.to_string())));
+    let mut urls: Vec<String> = config
+        .names
+        .iter()
+        .map(|name| url(&bracketed(name)))
+        .collect();
+    let url = url(&local.map_or_else(
+        || "127.0.0.1".to_owned(),
+        |address| bracketed(&address.to_string()),
+    ));
     if !urls.contains(&url) {
         urls.insert(0, url.clone());
     }
-    let loopback = addresses.iter().any(|address| [IpAddr::from([0, 0, 0, 0]), IpAddr::from([127, 0, 0, 1])].contains(&address.ip()));
-    let ca = config.own_certificate.is_none().then(|| home.ca().display().to_string());
-    Ok(Announcement { pid: std::process::id(), port, url, urls, ca, loopback, version: env!("CARGO_PKG_VERSION").to_owned() })
+    let loopback = addresses.iter().any(|address| {
+        [IpAddr::from([0, 0, 0, 0]), IpAddr::from([127, 0, 0, 1])].contains(&address.ip())
+    });
+    let ca = config
+        .own_certificate
+        .is_none()
+        .then(|| home.ca().display().to_string());
+    Ok(Announcement {
+        pid: std::process::id(),
+        port,
+        url,
+        urls,
+        ca,
+        loopback,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
 }
 
 /// The address by which this machine reaches a listener.
@@ -108,5 +153,9 @@ fn reachable(address: IpAddr) -> IpAddr {
 
 /// IPv6 addresses stand in brackets in a URL.
 fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
 }

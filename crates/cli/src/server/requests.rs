@@ -37,13 +37,28 @@ pub(crate) fn around(router: Router, limits: &Limits, metrics: Arc<Metrics>) -> 
         .layer(from_fn_with_state(metrics, observe))
 }
 
-async fn observe(State(metrics): State<Arc<Metrics>>, mut request: Request, next: Next) -> Response {
+async fn observe(
+    State(metrics): State<Arc<Metrics>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = request_id(&request);
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     let method = request.method().clone();
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, path = request.uri().path());
-    let mut seen = Seen { metrics, method, route, status: 0, start: Instant::now(), span: span.clone() };
+    let mut seen = Seen {
+        metrics,
+        method,
+        route,
+        status: 0,
+        start: Instant::now(),
+        span: span.clone(),
+    };
     seen.metrics.in_flight(1);
     let mut response = next.run(request).instrument(span).await;
     seen.status = response.status().as_u16();
@@ -55,18 +70,27 @@ async fn observe(State(metrics): State<Arc<Metrics>>, mut request: Request, next
 fn request_id(request: &Request) -> HeaderValue {
     let usable = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
-        (1..=128).contains(&bytes.len()) && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
+        (1..=128).contains(&bytes.len())
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
     };
     match request.headers().get(&REQUEST_ID).filter(usable) {
         Some(given) => given.clone(),
-        None => HeaderValue::from_str(&SystemIds.uuid_hex()).unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+        None => HeaderValue::from_str(&SystemIds.uuid_hex())
+            .unwrap_or_else(|_| HeaderValue::from_static("unknown")),
     }
 }
 
 /// Whether the request came from this machine, directly.
 pub(crate) fn is_local(request: &Request) -> bool {
-    let forwarded = ["forwarded", "x-forwarded-for"].iter().any(|name| request.headers().contains_key(*name));
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
+    let forwarded = ["forwarded", "x-forwarded-for"]
+        .iter()
+        .any(|name| request.headers().contains_key(*name));
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|peer| peer.0.ip().to_canonical());
     !forwarded && peer.is_some_and(|address| address.is_loopback())
 }
 
@@ -88,7 +112,8 @@ impl Drop for Seen {
         // 499: the client closed the connection before there was an answer
         let status = if self.status == 0 { 499 } else { self.status };
         self.metrics.in_flight(-1);
-        self.metrics.request(&self.method, &self.route, status, took);
+        self.metrics
+            .request(&self.method, &self.route, status, took);
         let millis = took.as_secs_f64() * 1e3;
         let _entered = self.span.enter();
         match status {
@@ -110,7 +135,10 @@ impl HttpBody for Counted {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -20,7 +20,10 @@ impl Signals {
     /// Starts listening; from here on the signals no longer kill the process.
     pub(crate) fn listen() -> Result<Self, CliError> {
         let failed = |error| CliError::new(format!("cannot listen for signals: {error}"));
-        Ok(Self { terminate: signal(SignalKind::terminate()).map_err(failed)?, interrupt: signal(SignalKind::interrupt()).map_err(failed)? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
     }
 
     /// Waits for either signal and names it.
@@ -33,7 +36,12 @@ impl Signals {
 }
 
 /// Closes connections and waits for requests in flight, at most for `grace`.
-pub(crate) async fn drain(closing: &CancellationToken, tracker: &TaskTracker, grace: Duration, signals: &mut Signals) {
+pub(crate) async fn drain(
+    closing: &CancellationToken,
+    tracker: &TaskTracker,
+    grace: Duration,
+    signals: &mut Signals,
+) {
     closing.cancel();
     tracker.close();
     tokio::select! {

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use lazuli_spec::{Clock, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -22,12 +23,12 @@ use super::config::{Config, OwnCertificate};
 use super::home::{Home, private_dir, write_atomic};
 use crate::error::CliError;
 
-const DAY: Duration = Duration::from_secs(86_400);
-const CA_LIFE: Duration = Duration::from_secs(20 * 365 * 86_400);
+const DAY: Duration = Duration::from_hours(24);
+const CA_LIFE: Duration = Duration::from_hours(20 * 365 * 24);
 /// The longest life that browsers accept.
-const CERTIFICATE_LIFE: Duration = Duration::from_secs(397 * 86_400);
+const CERTIFICATE_LIFE: Duration = Duration::from_hours(397 * 24);
 /// How long before its end a certificate is replaced.
-const RENEW_BEFORE: Duration = Duration::from_secs(60 * 86_400);
+const RENEW_BEFORE: Duration = Duration::from_hours(60 * 24);
 
 /// What the present certificate was issued for; stands beside it so that no X.509 reader is needed.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -37,14 +38,24 @@ struct Issued {
 }
 
 /// Makes what is missing or stale and returns the TLS settings of the listener.
-pub(crate) fn prepare(home: &Home, config: &Config, clock: &dyn Clock) -> Result<Arc<ServerConfig>, CliError> {
+pub(crate) fn prepare(
+    home: &Home,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<Arc<ServerConfig>, CliError> {
     if let Some(own) = &config.own_certificate {
         return server_config(&own.certificate, &own.key);
     }
     private_dir(&home.tls())?;
     let names = certificate_names(&config.names);
-    let certificate = OwnCertificate { certificate: home.tls().join("cert.pem"), key: home.tls().join("key.pem") };
-    if !is_current(home, &names, clock.now()) || !certificate.certificate.exists() || !certificate.key.exists() {
+    let certificate = OwnCertificate {
+        certificate: home.tls().join("cert.pem"),
+        key: home.tls().join("key.pem"),
+    };
+    if !is_current(home, &names, clock.now())
+        || !certificate.certificate.exists()
+        || !certificate.key.exists()
+    {
         issue(home, names, clock.now(), &certificate)?;
     }
     server_config(&certificate.certificate, &certificate.key)
@@ -54,26 +65,47 @@ pub(crate) fn prepare(home: &Home, config: &Config, clock: &dyn Clock) -> Result
 fn certificate_names(configured: &[String]) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = configured.iter().cloned().collect();
     names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
-    let host = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
-    if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.') {
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    if !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+    {
         names.insert(host);
     }
     names
 }
 
 fn is_current(home: &Home, names: &BTreeSet<String>, now: Timestamp) -> bool {
-    let read = || -> Option<Issued> { serde_json::from_slice(&fs::read(home.tls().join("issued.json")).ok()?).ok() };
-    home.ca().exists() && read().is_some_and(|issued| issued.names == *names && now.plus(RENEW_BEFORE) < issued.not_after)
+    let read = || -> Option<Issued> {
+        serde_json::from_slice(&fs::read(home.tls().join("issued.json")).ok()?).ok()
+    };
+    home.ca().exists()
+        && read().is_some_and(|issued| {
+            issued.names == *names && now.plus(RENEW_BEFORE) < issued.not_after
+        })
 }
 
-fn issue(home: &Home, names: BTreeSet<String>, now: Timestamp, at: &OwnCertificate) -> Result<(), CliError> {
-    let failed = |error: rcgen::Error| CliError::new(format!("cannot make the server certificate: {error}"));
+fn issue(
+    home: &Home,
+    names: BTreeSet<String>,
+    now: Timestamp,
+    at: &OwnCertificate,
+) -> Result<(), CliError> {
+    let failed =
+        |error: rcgen::Error| CliError::new(format!("cannot make the server certificate: {error}"));
     let issuer = authority(home, now)?;
     let key = KeyPair::generate().map_err(failed)?;
     let not_after = now.plus(CERTIFICATE_LIFE);
-    let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>()).map_err(failed)?;
+    let mut params =
+        CertificateParams::new(names.iter().cloned().collect::<Vec<_>>()).map_err(failed)?;
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "Lazuli server");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Lazuli server");
     set_validity(&mut params, now, not_after);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -81,16 +113,23 @@ fn issue(home: &Home, names: BTreeSet<String>, now: Timestamp, at: &OwnCertifica
     let certificate = params.signed_by(&key, &issuer).map_err(failed)?;
     write_atomic(&at.key, key.serialize_pem().as_bytes(), 0o600)?;
     write_atomic(&at.certificate, certificate.pem().as_bytes(), 0o644)?;
-    let issued = serde_json::to_vec(&Issued { names, not_after }).map_err(|error| CliError::new(error.to_string()))?;
+    let issued = serde_json::to_vec(&Issued { names, not_after })
+        .map_err(|error| CliError::new(error.to_string()))?;
     write_atomic(&home.tls().join("issued.json"), &issued, 0o600)
 }
 
 /// The private CA: the one in the home, else a new one.
 fn authority(home: &Home, now: Timestamp) -> Result<Issuer<'static, KeyPair>, CliError> {
-    let failed = |error: rcgen::Error| CliError::new(format!("cannot use the private CA in `{}`: {error}", home.tls().display()));
+    let failed = |error: rcgen::Error| {
+        CliError::new(format!(
+            "cannot use the private CA in `{}`: {error}",
+            home.tls().display()
+        ))
+    };
     let key_path = home.tls().join("ca.key");
     if key_path.exists() && home.ca().exists() {
-        let pem = fs::read_to_string(&key_path).map_err(|error| CliError::io("read", &key_path, &error))?;
+        let pem = fs::read_to_string(&key_path)
+            .map_err(|error| CliError::io("read", &key_path, &error))?;
         let key = KeyPair::from_pem(&pem).map_err(failed)?;
         return Ok(Issuer::new(authority_params(now), key));
     }
@@ -106,8 +145,12 @@ fn authority(home: &Home, now: Timestamp) -> Result<Issuer<'static, KeyPair>, Cl
 fn authority_params(now: Timestamp) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params.distinguished_name.push(DnType::OrganizationName, "Lazuli");
-    params.distinguished_name.push(DnType::CommonName, "Lazuli private CA");
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, "Lazuli");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Lazuli private CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     set_validity(&mut params, now, now.plus(CA_LIFE));
@@ -126,17 +169,32 @@ fn set_validity(params: &mut CertificateParams, now: Timestamp, not_after: Times
 fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, CliError> {
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
-        .map_err(|error| CliError::new(format!("cannot read the certificate `{}`: {error}", certificate.display())))?;
-    let key_der = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| CliError::new(format!("cannot read the private key `{}`: {error}", key.display())))?;
+        .map_err(|error| {
+            CliError::new(format!(
+                "cannot read the certificate `{}`: {error}",
+                certificate.display()
+            ))
+        })?;
+    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        CliError::new(format!(
+            "cannot read the private key `{}`: {error}",
+            key.display()
+        ))
+    })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let unusable = |error: rustls::Error| {
+        CliError::new(format!(
+            "the certificate `{}` and the key `{}` cannot be used: {error}",
+            certificate.display(),
+            key.display()
+        ))
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth())
-        .and_then(|builder| builder.with_single_cert(chain, key_der))
-        .map_err(|error| {
-            CliError::new(format!("the certificate `{}` and the key `{}` cannot be used: {error}", certificate.display(), key.display()))
-        })?;
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key_der)
+        .map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

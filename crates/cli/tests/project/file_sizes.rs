@@ -9,7 +9,9 @@ const MOST_LINES: usize = 800;
 /// Files that a program writes.
 const GENERATED: &[&str] = &["Cargo.lock", "docs/reference/", "crates/store/schema.sql"];
 
-const EXTENSIONS: &[&str] = &["rs", "py", "ts", "tsx", "css", "sql", "sh", "md", "yml", "yaml", "toml"];
+const EXTENSIONS: &[&str] = &[
+    "rs", "py", "ts", "tsx", "css", "sql", "sh", "md", "yml", "yaml", "toml",
+];
 
 /// Folders that hold no source.
 const NOT_SOURCE: &[&str] = &["target", "node_modules", "__pycache__", "dist", "snapshots"];
@@ -17,10 +19,17 @@ const NOT_SOURCE: &[&str] = &["target", "node_modules", "__pycache__", "dist", "
 fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().filter_map(Result::ok) {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Ok(kind) = entry.file_type() else { continue };
+        let Ok(kind) = entry.file_type() else {
+            continue;
+        };
         if kind.is_dir() && !name.starts_with('.') && !NOT_SOURCE.contains(&name.as_str()) {
             source_files(&entry.path(), found);
-        } else if kind.is_file() && entry.path().extension().is_some_and(|ext| EXTENSIONS.iter().any(|known| ext == *known)) {
+        } else if kind.is_file()
+            && entry
+                .path()
+                .extension()
+                .is_some_and(|ext| EXTENSIONS.iter().any(|known| ext == *known))
+        {
             found.push(entry.path());
         }
     }
@@ -28,7 +37,10 @@ fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn files_stay_readable() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap();
     let mut files = Vec::new();
     source_files(&root, &mut files);
     let mut sizes: Vec<(usize, String)> = files
@@ -36,7 +48,10 @@ fn files_stay_readable() {
         .filter_map(|path| {
             let name = path.strip_prefix(&root).ok()?.display().to_string();
             let lines = fs::read_to_string(path).ok()?.lines().count();
-            (!GENERATED.iter().any(|generated| name.starts_with(generated))).then_some((lines, name))
+            (!GENERATED
+                .iter()
+                .any(|generated| name.starts_with(generated)))
+            .then_some((lines, name))
         })
         .collect();
     sizes.sort_unstable_by(|left, right| right.cmp(left));
@@ -45,6 +60,14 @@ fn files_stay_readable() {
     for (lines, name) in sizes.iter().take(10) {
         println!("{lines:6}  {name}");
     }
-    let over: Vec<String> = sizes.iter().filter(|(lines, _)| *lines > MOST_LINES).map(|(lines, name)| format!("{name}: {lines} lines")).collect();
-    assert!(over.is_empty(), "over {MOST_LINES} lines, split them by topic:\n{}", over.join("\n"));
+    let over: Vec<String> = sizes
+        .iter()
+        .filter(|(lines, _)| *lines > MOST_LINES)
+        .map(|(lines, name)| format!("{name}: {lines} lines"))
+        .collect();
+    assert!(
+        over.is_empty(),
+        "over {MOST_LINES} lines, split them by topic:\n{}",
+        over.join("\n")
+    );
 }

@@ -15,8 +15,12 @@ const NOT_IN_FILE: &[&str] = &["home", "config"];
 
 /// Reads the file and returns one raw value for each key in it.
 pub(super) fn read(path: &Path) -> Result<Vec<Raw>, CliError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| CliError::usage(format!("cannot read the configuration file `{}`: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        CliError::usage(format!(
+            "cannot read the configuration file `{}`: {error}",
+            path.display()
+        ))
+    })?;
     parse(path, &text)
 }
 
@@ -25,13 +29,22 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Raw>, CliError> {
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         CliError::usage(format!("{}:{line}: {}", path.display(), error.message()))
     })?;
-    let mut reader = Reader { path: path.to_owned(), text, found: Vec::new() };
+    let mut reader = Reader {
+        path: path.to_owned(),
+        text,
+        found: Vec::new(),
+    };
     reader.table("", table.get_ref())?;
     Ok(reader.found)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+    text.as_bytes()
+        .iter()
+        .take(offset)
+        .filter(|byte| **byte == b'\n')
+        .count()
+        + 1
 }
 
 struct Reader<'a> {
@@ -43,10 +56,16 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn table(&mut self, prefix: &str, table: &DeTable<'_>) -> Result<(), CliError> {
         for (name, value) in table {
-            let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            let key = if prefix.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", name.get_ref())
+            };
             let line = line_of(self.text, name.span().start);
             if let DeValue::Table(inner) = value.get_ref()
-                && SETTINGS.iter().any(|setting| setting.key.starts_with(&format!("{key}.")))
+                && SETTINGS
+                    .iter()
+                    .any(|setting| setting.key.starts_with(&format!("{key}.")))
             {
                 self.table(&key, inner)?;
                 continue;
@@ -56,22 +75,43 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn setting(&mut self, key: &str, line: usize, value: &Spanned<DeValue<'_>>) -> Result<(), CliError> {
+    fn setting(
+        &mut self,
+        key: &str,
+        line: usize,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), CliError> {
         let place = format!("{}:{line}", self.path.display());
         let Some(setting) = find(key) else {
             let error = CliError::usage(format!("{place}: no setting is called `{key}`"));
-            return Err(match nearest(key, SETTINGS.iter().map(|setting| setting.key)) {
-                Some(near) => error.hint(format!("did you mean `{near}`?")),
-                None => error.hint("`lazuli config show` lists every setting"),
-            });
+            return Err(
+                match nearest(key, SETTINGS.iter().map(|setting| setting.key)) {
+                    Some(near) => error.hint(format!("did you mean `{near}`?")),
+                    None => error.hint("`lazuli config show` lists every setting"),
+                },
+            );
         };
         if NOT_IN_FILE.contains(&key) {
-            return Err(CliError::usage(format!("{place}: `{key}` cannot be set in the file"))
-                .hint(format!("use --{} or {}", setting.flag(), setting.env())));
+            return Err(
+                CliError::usage(format!("{place}: `{key}` cannot be set in the file"))
+                    .hint(format!("use --{} or {}", setting.flag(), setting.env())),
+            );
         }
-        let texts = texts(value.get_ref())
-            .ok_or_else(|| CliError::usage(format!("{place}: `{key}` is a {}, not a {}", setting.kind.describe(), value.get_ref().type_str())))?;
-        self.found.push(Raw { setting, texts, origin: Origin::File { path: self.path.clone(), line } });
+        let texts = texts(value.get_ref()).ok_or_else(|| {
+            CliError::usage(format!(
+                "{place}: `{key}` is a {}, not a {}",
+                setting.kind.describe(),
+                value.get_ref().type_str()
+            ))
+        })?;
+        self.found.push(Raw {
+            setting,
+            texts,
+            origin: Origin::File {
+                path: self.path.clone(),
+                line,
+            },
+        });
         Ok(())
     }
 }
@@ -99,7 +139,11 @@ mod tests {
 
     fn said(text: &str) -> String {
         match parse(Path::new("lazuli.toml"), text) {
-            Ok(found) => found.iter().map(|raw| format!("{}={:?}", raw.setting.key, raw.texts)).collect::<Vec<_>>().join(" "),
+            Ok(found) => found
+                .iter()
+                .map(|raw| format!("{}={:?}", raw.setting.key, raw.texts))
+                .collect::<Vec<_>>()
+                .join(" "),
             Err(error) => format!("{error} [{}]", error.hint.as_deref().unwrap_or_default()),
         }
     }
@@ -107,7 +151,9 @@ mod tests {
     #[test]
     fn keys_are_read_with_their_tables() {
         assert_eq!(
-            said("port = 7_000\nhost = [\"10.0.0.1\", \"ml.example.org\"]\n[limits]\nconnections = 10\n"),
+            said(
+                "port = 7_000\nhost = [\"10.0.0.1\", \"ml.example.org\"]\n[limits]\nconnections = 10\n"
+            ),
             r#"host=["10.0.0.1", "ml.example.org"] limits.connections=["10"] port=["7000"]"#
         );
     }

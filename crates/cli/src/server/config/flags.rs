@@ -30,7 +30,11 @@ fn argument(setting: &'static Setting) -> Arg {
         Kind::Choice(_) => "WORD",
         Kind::Text => "TEXT",
     };
-    let default = if setting.default.is_empty() { String::new() } else { format!(" [default: {}]", setting.default) };
+    let default = if setting.default.is_empty() {
+        String::new()
+    } else {
+        format!(" [default: {}]", setting.default)
+    };
     let arg = Arg::new(setting.key)
         .long(setting.flag())
         .value_name(value_name)
@@ -57,7 +61,12 @@ impl SettingFlags {
 
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
-        command.args(SETTINGS.iter().filter(|setting| setting.key != GLOBAL).map(argument))
+        command.args(
+            SETTINGS
+                .iter()
+                .filter(|setting| setting.key != GLOBAL)
+                .map(argument),
+        )
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -5,7 +5,8 @@
 
 mod file;
 pub(crate) mod flags;
-pub(crate) mod reference;
+#[cfg(test)]
+mod reference;
 mod sources;
 mod table;
 #[cfg(test)]
@@ -83,7 +84,9 @@ impl Config {
         }
         let (addresses, names) = read.hosts()?;
         Ok(Self {
-            home: read.path("home").unwrap_or_else(|| around.directory.join(".lazuli")),
+            home: read
+                .path("home")
+                .unwrap_or_else(|| around.directory.join(".lazuli")),
             addresses,
             names,
             port: read.number("port")?,
@@ -105,7 +108,9 @@ impl Config {
 
     /// Every setting with its text and its place, in the order of the table.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Raw> {
-        SETTINGS.iter().filter_map(|setting| self.raw.get(setting.key))
+        SETTINGS
+            .iter()
+            .filter_map(|setting| self.raw.get(setting.key))
     }
 }
 
@@ -117,7 +122,9 @@ struct Values<'a> {
 
 impl Values<'_> {
     fn raw(&self, key: &str) -> Result<&Raw, CliError> {
-        self.raw.get(key).ok_or_else(|| CliError::usage(format!("no setting is called `{key}`")))
+        self.raw
+            .get(key)
+            .ok_or_else(|| CliError::usage(format!("no setting is called `{key}`")))
     }
 
     fn text(&self, key: &str) -> Option<String> {
@@ -125,7 +132,8 @@ impl Values<'_> {
     }
 
     fn path(&self, key: &str) -> Option<PathBuf> {
-        self.text(key).map(|text| sources::absolute(&text, self.around))
+        self.text(key)
+            .map(|text| sources::absolute(&text, self.around))
     }
 
     /// Only a list may have several values, and only optional settings may be empty.
@@ -135,12 +143,19 @@ impl Values<'_> {
             return Err(raw.wrong(format!("takes one value, not {}", raw.texts.len())));
         }
         if raw.texts.is_empty() && !setting.default.is_empty() {
-            return Err(raw.wrong(format!("must not be empty; the default is `{}`", setting.default)));
+            return Err(raw.wrong(format!(
+                "must not be empty; the default is `{}`",
+                setting.default
+            )));
         }
         Ok(())
     }
 
-    fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, CliError> {
+    fn parsed<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<T, CliError> {
         let raw = self.raw(key)?;
         parse(raw.texts.first().map_or("", String::as_str)).map_err(|why| raw.wrong(why))
     }
@@ -168,12 +183,22 @@ impl Values<'_> {
 
     fn positive_span(&self, key: &str) -> Result<Duration, CliError> {
         let span = self.span(key)?;
-        if span.is_zero() { Err(self.raw(key)?.wrong("must be longer than 0")) } else { Ok(span) }
+        if span.is_zero() {
+            Err(self.raw(key)?.wrong("must be longer than 0"))
+        } else {
+            Ok(span)
+        }
     }
 
     fn bytes(&self, key: &str, least: u64) -> Result<u64, CliError> {
         let bytes = self.parsed(key, units::parse_bytes)?;
-        if bytes < least { Err(self.raw(key)?.wrong(format!("must be at least {least} bytes"))) } else { Ok(bytes) }
+        if bytes < least {
+            Err(self
+                .raw(key)?
+                .wrong(format!("must be at least {least} bytes")))
+        } else {
+            Ok(bytes)
+        }
     }
 
     fn choice(&self, key: &str) -> Result<String, CliError> {
@@ -209,9 +234,13 @@ impl Values<'_> {
             connections: self.positive("limits.connections")? as usize,
             headers: self.positive("limits.headers")? as usize,
             // hyper refuses buffers under 8 KiB
-            header_bytes: self.bytes("limits.header_bytes", 8192)?.min(u64::from(u32::MAX)) as usize,
+            header_bytes: self
+                .bytes("limits.header_bytes", 8192)?
+                .min(u64::from(u32::MAX)) as usize,
             header_timeout: self.positive_span("limits.header_timeout")?,
-            body_bytes: self.bytes("limits.body_bytes", 1024)?.min(isize::MAX as u64) as usize,
+            body_bytes: self
+                .bytes("limits.body_bytes", 1024)?
+                .min(isize::MAX as u64) as usize,
             upload_bytes: self.bytes("limits.upload_bytes", 1024)?,
             body_timeout: self.positive_span("limits.body_timeout")?,
             idle_timeout: self.positive_span("limits.idle_timeout")?,
@@ -243,9 +272,19 @@ impl Values<'_> {
             };
         }
         // listening on every address includes the single ones
-        let everywhere = [true, false].map(|v4| addresses.iter().any(|address| address.is_ipv4() == v4 && address.is_unspecified()));
-        addresses.retain(|address| address.is_unspecified() || !everywhere[usize::from(address.is_ipv6())]);
-        names.retain(|name| !name.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified()));
+        let everywhere = [true, false].map(|v4| {
+            addresses
+                .iter()
+                .any(|address| address.is_ipv4() == v4 && address.is_unspecified())
+        });
+        addresses.retain(|address| {
+            address.is_unspecified() || !everywhere[usize::from(address.is_ipv6())]
+        });
+        names.retain(|name| {
+            !name
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_unspecified())
+        });
         Ok((addresses, names))
     }
 }
@@ -258,9 +297,12 @@ fn is_host_name(text: &str) -> bool {
             && label.len() <= 63
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    let all_digits = rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let all_digits = rest
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
     rest.len() <= 253 && !all_digits && rest.split('.').all(label)
 }
-

@@ -37,7 +37,11 @@ starting; `lazuli config show` prints every value with the place it came from, s
 pub(crate) fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     for setting in SETTINGS {
-        let default = if setting.default.is_empty() { "none".to_owned() } else { format!("`{}`", setting.default) };
+        let default = if setting.default.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("`{}`", setting.default)
+        };
         let _ = writeln!(
             page,
             "| `{}` | `{}` | `--{}` | {} | {default} | {} |",

@@ -70,17 +70,36 @@ pub(crate) struct Surroundings<'a> {
 impl Surroundings<'static> {
     /// The process's own.
     pub(crate) fn process() -> Self {
-        Self { env: &|name| std::env::var(name).ok(), directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")) }
+        Self {
+            env: &|name| std::env::var(name).ok(),
+            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+        }
     }
 }
 
 /// Every setting with its winning text.
-pub(super) fn merge(flags: &Flags, around: &Surroundings<'_>) -> Result<BTreeMap<&'static str, Raw>, CliError> {
+pub(super) fn merge(
+    flags: &Flags,
+    around: &Surroundings<'_>,
+) -> Result<BTreeMap<&'static str, Raw>, CliError> {
     let mut merged: BTreeMap<&'static str, Raw> = SETTINGS
         .iter()
-        .map(|setting| (setting.key, Raw { setting, texts: split(setting, setting.default), origin: Origin::Default }))
+        .map(|setting| {
+            (
+                setting.key,
+                Raw {
+                    setting,
+                    texts: split(setting, setting.default),
+                    origin: Origin::Default,
+                },
+            )
+        })
         .collect();
-    let outer: Vec<Raw> = SETTINGS.iter().filter_map(|setting| from_env(setting, around)).chain(from_flags(flags)).collect();
+    let outer: Vec<Raw> = SETTINGS
+        .iter()
+        .filter_map(|setting| from_env(setting, around))
+        .chain(from_flags(flags))
+        .collect();
     for raw in &outer {
         merged.insert(raw.setting.key, raw.clone());
     }
@@ -97,25 +116,46 @@ pub(super) fn merge(flags: &Flags, around: &Surroundings<'_>) -> Result<BTreeMap
 
 fn from_env(setting: &'static Setting, around: &Surroundings<'_>) -> Option<Raw> {
     let text = (around.env)(&setting.env())?;
-    Some(Raw { setting, texts: split(setting, &text), origin: Origin::Env })
+    Some(Raw {
+        setting,
+        texts: split(setting, &text),
+        origin: Origin::Env,
+    })
 }
 
 fn from_flags(flags: &Flags) -> impl Iterator<Item = Raw> + '_ {
     flags.iter().filter_map(|(key, texts)| {
         let setting = find(key)?;
         let texts = texts.iter().flat_map(|text| split(setting, text)).collect();
-        Some(Raw { setting, texts, origin: Origin::Flag })
+        Some(Raw {
+            setting,
+            texts,
+            origin: Origin::Flag,
+        })
     })
 }
 
 fn split(setting: &Setting, text: &str) -> Vec<String> {
-    let texts: Vec<&str> = if setting.kind == Kind::List { text.split(',').map(str::trim).collect() } else { vec![text] };
-    texts.into_iter().filter(|text| !text.is_empty()).map(ToOwned::to_owned).collect()
+    let texts: Vec<&str> = if setting.kind == Kind::List {
+        text.split(',').map(str::trim).collect()
+    } else {
+        vec![text]
+    };
+    texts
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 /// The file to read: the one that was asked for, else the one in the home if it is there.
 fn config_file(merged: &BTreeMap<&'static str, Raw>, around: &Surroundings<'_>) -> Option<PathBuf> {
-    let text = |key: &str| merged.get(key).and_then(|raw| raw.texts.first()).map(String::as_str);
+    let text = |key: &str| {
+        merged
+            .get(key)
+            .and_then(|raw| raw.texts.first())
+            .map(String::as_str)
+    };
     if let Some(asked) = text("config") {
         return Some(absolute(asked, around));
     }

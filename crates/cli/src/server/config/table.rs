@@ -35,7 +35,11 @@ impl Kind {
             Self::Bytes => "size, as `64KiB`".into(),
             Self::Span => "time, as `30s`".into(),
             Self::List => "list of texts".into(),
-            Self::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
+            Self::Choice(words) => words
+                .iter()
+                .map(|word| format!("`{word}`"))
+                .collect::<Vec<_>>()
+                .join(" or "),
         }
     }
 }
@@ -67,37 +71,164 @@ impl Setting {
     }
 }
 
-const fn row(key: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Setting {
-    Setting { key, kind, default, secret: false, meaning }
+const fn row(
+    key: &'static str,
+    kind: Kind,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        kind,
+        default,
+        secret: false,
+        meaning,
+    }
 }
 
-const fn secret(key: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Setting {
-    Setting { key, kind, default, secret: true, meaning }
+const fn secret(
+    key: &'static str,
+    kind: Kind,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        kind,
+        default,
+        secret: true,
+        meaning,
+    }
 }
 
 /// Every setting, in the order of the reference page.
 pub(crate) const SETTINGS: &[Setting] = &[
-    row("home", Kind::Path, "~/.lazuli", "The directory that holds everything the server keeps: database, artifacts, jobs, keys, credentials. Cannot be set in the file."),
-    row("config", Kind::Path, "", "The configuration file. Without it, `<home>/config.toml` is read if it exists. Cannot be set in the file."),
-    row("host", Kind::List, "127.0.0.1", "Addresses to listen on, and names that clients use to reach the server. Both go into the server's certificate. Names without any address listen on every address of the machine."),
-    row("port", Kind::Port, "7878", "The one TCP port; 0 takes a free one and says which in `<home>/server.json`."),
-    secret("database", Kind::Text, "", "Where metadata lives: `postgres://user@host/name`, or empty for `<home>/lazuli.db` (SQLite)."),
-    secret("artifacts", Kind::Text, "", "Where artifacts live: an object-store URL such as `s3://bucket/prefix`, or empty for `<home>/blobs`."),
-    row("log.level", Kind::Text, "info", "How much to log: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,lazuli_store=debug`."),
-    row("log.format", Kind::Choice(&["auto", "human", "json"]), "auto", "How log lines look; `auto` is `human` on a terminal and `json` otherwise. Logs go to standard error."),
-    row("tls.certificate", Kind::Path, "", "A PEM certificate chain of your own instead of the one from the private CA. Needs `tls.key`."),
-    row("tls.key", Kind::Path, "", "The PEM private key of `tls.certificate`."),
-    row("limits.connections", Kind::Count, "1024", "Open connections; further ones wait in the kernel's queue."),
-    row("limits.headers", Kind::Count, "100", "Header lines in one request; more are answered with 431."),
-    row("limits.header_bytes", Kind::Bytes, "64KiB", "Size of one request's headers; more are answered with 431."),
-    row("limits.header_timeout", Kind::Span, "15s", "Time to finish a TLS handshake, and to send one request's headers."),
-    row("limits.body_bytes", Kind::Bytes, "16MiB", "Size of a request body that is read as a whole (JSON); more is answered with 413."),
-    row("limits.upload_bytes", Kind::Bytes, "1TiB", "Size of a request body that is streamed to storage (files, logs)."),
-    row("limits.body_timeout", Kind::Span, "60s", "Time without a byte while a request body is being sent."),
-    row("limits.idle_timeout", Kind::Span, "75s", "Time a connection may stay open without a request."),
-    row("limits.streams", Kind::Count, "256", "Concurrent HTTP/2 requests on one connection."),
-    row("shutdown.grace", Kind::Span, "20s", "Time that requests in flight are given to finish when the server stops. Jobs are not affected: they live on."),
-    row("metrics.access", Kind::Choice(&["loopback", "anyone"]), "loopback", "Who may read `/metrics` without a token."),
+    row(
+        "home",
+        Kind::Path,
+        "~/.lazuli",
+        "The directory that holds everything the server keeps: database, artifacts, jobs, keys, credentials. Cannot be set in the file.",
+    ),
+    row(
+        "config",
+        Kind::Path,
+        "",
+        "The configuration file. Without it, `<home>/config.toml` is read if it exists. Cannot be set in the file.",
+    ),
+    row(
+        "host",
+        Kind::List,
+        "127.0.0.1",
+        "Addresses to listen on, and names that clients use to reach the server. Both go into the server's certificate. Names without any address listen on every address of the machine.",
+    ),
+    row(
+        "port",
+        Kind::Port,
+        "7878",
+        "The one TCP port; 0 takes a free one and says which in `<home>/server.json`.",
+    ),
+    secret(
+        "database",
+        Kind::Text,
+        "",
+        "Where metadata lives: `postgres://user@host/name`, or empty for `<home>/lazuli.db` (SQLite).",
+    ),
+    secret(
+        "artifacts",
+        Kind::Text,
+        "",
+        "Where artifacts live: an object-store URL such as `s3://bucket/prefix`, or empty for `<home>/blobs`.",
+    ),
+    row(
+        "log.level",
+        Kind::Text,
+        "info",
+        "How much to log: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,lazuli_store=debug`.",
+    ),
+    row(
+        "log.format",
+        Kind::Choice(&["auto", "human", "json"]),
+        "auto",
+        "How log lines look; `auto` is `human` on a terminal and `json` otherwise. Logs go to standard error.",
+    ),
+    row(
+        "tls.certificate",
+        Kind::Path,
+        "",
+        "A PEM certificate chain of your own instead of the one from the private CA. Needs `tls.key`.",
+    ),
+    row(
+        "tls.key",
+        Kind::Path,
+        "",
+        "The PEM private key of `tls.certificate`.",
+    ),
+    row(
+        "limits.connections",
+        Kind::Count,
+        "1024",
+        "Open connections; further ones wait in the kernel's queue.",
+    ),
+    row(
+        "limits.headers",
+        Kind::Count,
+        "100",
+        "Header lines in one request; more are answered with 431.",
+    ),
+    row(
+        "limits.header_bytes",
+        Kind::Bytes,
+        "64KiB",
+        "Size of one request's headers; more are answered with 431.",
+    ),
+    row(
+        "limits.header_timeout",
+        Kind::Span,
+        "15s",
+        "Time to finish a TLS handshake, and to send one request's headers.",
+    ),
+    row(
+        "limits.body_bytes",
+        Kind::Bytes,
+        "16MiB",
+        "Size of a request body that is read as a whole (JSON); more is answered with 413.",
+    ),
+    row(
+        "limits.upload_bytes",
+        Kind::Bytes,
+        "1TiB",
+        "Size of a request body that is streamed to storage (files, logs).",
+    ),
+    row(
+        "limits.body_timeout",
+        Kind::Span,
+        "60s",
+        "Time without a byte while a request body is being sent.",
+    ),
+    row(
+        "limits.idle_timeout",
+        Kind::Span,
+        "75s",
+        "Time a connection may stay open without a request.",
+    ),
+    row(
+        "limits.streams",
+        Kind::Count,
+        "256",
+        "Concurrent HTTP/2 requests on one connection.",
+    ),
+    row(
+        "shutdown.grace",
+        Kind::Span,
+        "20s",
+        "Time that requests in flight are given to finish when the server stops. Jobs are not affected: they live on.",
+    ),
+    row(
+        "metrics.access",
+        Kind::Choice(&["loopback", "anyone"]),
+        "loopback",
+        "Who may read `/metrics` without a token.",
+    ),
 ];
 
 /// The setting with this key.

@@ -5,15 +5,33 @@ use std::path::Path;
 
 use super::*;
 
-fn load(env: &[(&str, &str)], flags: &[(&'static str, &str)], file: Option<&str>) -> Result<Config, CliError> {
+fn load(
+    env: &[(&str, &str)],
+    flags: &[(&'static str, &str)],
+    file: Option<&str>,
+) -> Result<Config, CliError> {
     let directory = tempfile::tempdir().unwrap();
-    let env: BTreeMap<String, String> = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    let mut flags: Flags = flags.iter().map(|(k, v)| (*k, vec![(*v).to_owned()])).collect();
-    flags.entry("home").or_insert_with(|| vec![directory.path().display().to_string()]);
+    let env: BTreeMap<String, String> = env
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    let mut flags: Flags = flags
+        .iter()
+        .map(|(k, v)| (*k, vec![(*v).to_owned()]))
+        .collect();
+    flags
+        .entry("home")
+        .or_insert_with(|| vec![directory.path().display().to_string()]);
     if let Some(text) = file {
         std::fs::write(directory.path().join("config.toml"), text).unwrap();
     }
-    Config::load(&flags, &Surroundings { env: &|name| env.get(name).cloned(), directory: directory.path().to_owned() })
+    Config::load(
+        &flags,
+        &Surroundings {
+            env: &|name| env.get(name).cloned(),
+            directory: directory.path().to_owned(),
+        },
+    )
 }
 
 fn said(result: Result<Config, CliError>) -> String {
@@ -22,9 +40,21 @@ fn said(result: Result<Config, CliError>) -> String {
 
 #[test]
 fn later_sources_win_and_say_where_they_are() {
-    let config = load(&[("LAZULI_PORT", "2"), ("LAZULI_LIMITS_HEADERS", "20")], &[("port", "3")], Some("port = 1\n[limits]\nheaders = 10\nstreams = 9")).unwrap();
-    assert_eq!((config.port, config.limits.headers, config.limits.streams), (3, 20, 9));
-    let places: Vec<String> = config.values().filter(|raw| !matches!(raw.origin, Origin::Default | Origin::File { .. })).map(Raw::place).collect();
+    let config = load(
+        &[("LAZULI_PORT", "2"), ("LAZULI_LIMITS_HEADERS", "20")],
+        &[("port", "3")],
+        Some("port = 1\n[limits]\nheaders = 10\nstreams = 9"),
+    )
+    .unwrap();
+    assert_eq!(
+        (config.port, config.limits.headers, config.limits.streams),
+        (3, 20, 9)
+    );
+    let places: Vec<String> = config
+        .values()
+        .filter(|raw| !matches!(raw.origin, Origin::Default | Origin::File { .. }))
+        .map(Raw::place)
+        .collect();
     assert_eq!(places, ["--home", "--port", "LAZULI_LIMITS_HEADERS"]);
 }
 
@@ -52,12 +82,29 @@ fn wrong_values_name_their_place() {
 fn hosts_split_into_addresses_and_names() {
     let hosts = |text: &str| {
         let config = load(&[], &[("host", text)], None).unwrap();
-        (config.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "), config.names.join(" "))
+        (
+            config
+                .addresses
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" "),
+            config.names.join(" "),
+        )
     };
-    assert_eq!(hosts("ML.example.org"), ("0.0.0.0".into(), "ml.example.org".into()));
+    assert_eq!(
+        hosts("ML.example.org"),
+        ("0.0.0.0".into(), "ml.example.org".into())
+    );
     assert_eq!(hosts("localhost"), ("127.0.0.1".into(), "localhost".into()));
-    assert_eq!(hosts("10.0.0.5,ml.example.org,[::1]"), ("10.0.0.5 ::1".into(), "10.0.0.5 ml.example.org ::1".into()));
-    assert_eq!(hosts("0.0.0.0,10.0.0.5,::1"), ("0.0.0.0 ::1".into(), "10.0.0.5 ::1".into()));
+    assert_eq!(
+        hosts("10.0.0.5,ml.example.org,[::1]"),
+        ("10.0.0.5 ::1".into(), "10.0.0.5 ml.example.org ::1".into())
+    );
+    assert_eq!(
+        hosts("0.0.0.0,10.0.0.5,::1"),
+        ("0.0.0.0 ::1".into(), "10.0.0.5 ::1".into())
+    );
     assert_eq!(hosts("0.0.0.0"), ("0.0.0.0".into(), String::new()));
 }
 
@@ -70,12 +117,19 @@ fn reference_page_is_current() {
         std::fs::write(&path, &page).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == page, "{} is stale: run `make reference`", path.display());
+    assert!(
+        committed == page,
+        "{} is stale: run `make reference`",
+        path.display()
+    );
 }
 
 #[test]
 fn every_setting_has_its_own_flag_and_variable() {
     let flags: std::collections::BTreeSet<String> = SETTINGS.iter().map(Setting::flag).collect();
     let variables: std::collections::BTreeSet<String> = SETTINGS.iter().map(Setting::env).collect();
-    assert_eq!((flags.len(), variables.len()), (SETTINGS.len(), SETTINGS.len()));
+    assert_eq!(
+        (flags.len(), variables.len()),
+        (SETTINGS.len(), SETTINGS.len())
+    );
 }

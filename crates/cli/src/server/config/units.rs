@@ -15,9 +15,15 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
         "mib" | "m" => 1 << 20,
         "gib" | "g" => 1 << 30,
         "tib" | "t" => 1 << 40,
-        _ => return Err(format!("`{text}` is not a size; write a number and a unit, as 64KiB, 16MiB or 1GB")),
+        _ => {
+            return Err(format!(
+                "`{text}` is not a size; write a number and a unit, as 64KiB, 16MiB or 1GB"
+            ));
+        }
     };
-    scale(number, factor).ok_or_else(|| format!("`{text}` is not a size; write a number and a unit, as 64KiB, 16MiB or 1GB"))
+    scale(number, factor).ok_or_else(|| {
+        format!("`{text}` is not a size; write a number and a unit, as 64KiB, 16MiB or 1GB")
+    })
 }
 
 /// Reads `500ms`, `30s`, `5m`, `2h`, `1d`.
@@ -29,16 +35,24 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
         "m" | "min" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
-        _ => return Err(format!("`{text}` is not a time; write a number and a unit, as 500ms, 30s, 5m or 2h")),
+        _ => {
+            return Err(format!(
+                "`{text}` is not a time; write a number and a unit, as 500ms, 30s, 5m or 2h"
+            ));
+        }
     };
     scale(number, millis)
         .map(Duration::from_millis)
-        .ok_or_else(|| format!("`{text}` is not a time; write a number and a unit, as 500ms, 30s, 5m or 2h"))
+        .ok_or_else(|| {
+            format!("`{text}` is not a time; write a number and a unit, as 500ms, 30s, 5m or 2h")
+        })
 }
 
 fn split_unit(text: &str) -> (&str, &str) {
     let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     (number, unit.trim())
 }
@@ -48,7 +62,10 @@ fn scale(number: &str, factor: u64) -> Option<u64> {
 }
 
 /// The candidate nearest to `word`, if one is near enough to be a slip of the finger.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(2);
     candidates
         .into_iter()
@@ -90,9 +107,16 @@ mod tests {
         assert_eq!(parse_bytes("64KiB"), Ok(65_536));
         assert_eq!(parse_bytes("10 MB"), Ok(10_000_000));
         assert_eq!(parse_bytes("512"), Ok(512));
-        assert_eq!(parse_span("1m"), Ok(Duration::from_secs(60)));
+        assert_eq!(parse_span("1m"), Ok(Duration::from_mins(1)));
         assert_eq!(parse_span("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["", "ten", "1 parsec", "-1s", "99999999999999999999s", "18446744073709551615h"] {
+        for wrong in [
+            "",
+            "ten",
+            "1 parsec",
+            "-1s",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert!(parse_span(wrong).is_err(), "{wrong}");
         }
         assert!(parse_bytes("99999999999TiB").is_err());
@@ -100,7 +124,13 @@ mod tests {
 
     #[test]
     fn nearest_finds_slips_and_not_strangers() {
-        assert_eq!(nearest("limits.conections", ["limits.connections", "limits.headers"]), Some("limits.connections"));
+        assert_eq!(
+            nearest(
+                "limits.conections",
+                ["limits.connections", "limits.headers"]
+            ),
+            Some("limits.connections")
+        );
         assert_eq!(nearest("hots", ["host", "home", "port"]), Some("host"));
         assert_eq!(nearest("colour", ["host", "home", "port"]), None);
     }
