@@ -31,56 +31,126 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     on_both(routes, Method::GET, &path("/{model_id}"), READ, get);
     on_both(routes, Method::PATCH, &path("/{model_id}"), WRITE, finalize);
     on_both(routes, Method::DELETE, &path("/{model_id}"), DELETE, delete);
-    on_both(routes, Method::PATCH, &path("/{model_id}/tags"), WRITE, set_tags);
-    on_both(routes, Method::DELETE, &path("/{model_id}/tags/{key}"), WRITE, delete_tag);
-    on_both(routes, Method::POST, &path("/{model_id}/params"), WRITE, log_params);
-    on_both(routes, Method::GET, &path("/{model_id}/artifacts/directories"), READ, list_artifacts);
+    on_both(
+        routes,
+        Method::PATCH,
+        &path("/{model_id}/tags"),
+        WRITE,
+        set_tags,
+    );
+    on_both(
+        routes,
+        Method::DELETE,
+        &path("/{model_id}/tags/{key}"),
+        WRITE,
+        delete_tag,
+    );
+    on_both(
+        routes,
+        Method::POST,
+        &path("/{model_id}/params"),
+        WRITE,
+        log_params,
+    );
+    on_both(
+        routes,
+        Method::GET,
+        &path("/{model_id}/artifacts/directories"),
+        READ,
+        list_artifacts,
+    );
 }
 
 async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let new = NewLoggedModel {
-        experiment_id: experiment(&fields.required("experiment_id")?)?,
+        experiment_id: experiment(fields.required("experiment_id")?)?,
         name: given(&fields, "name")?,
         model_type: given(&fields, "model_type")?,
         source_run_id: given(&fields, "source_run_id")?,
         params: fields.pairs("params")?,
         tags: fields.pairs("tags")?,
     };
-    Ok(one(app.core.create_logged_model(&caller, &workspace, new).await?))
+    Ok(one(app
+        .core
+        .create_logged_model(&caller, &workspace, new)
+        .await?))
 }
 
-async fn get(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+async fn get(
+    State(app): State<AppState>,
+    Path(model_id): Path<String>,
+    who: MlflowCaller,
+    fields: Message,
+) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let deleted_too = flag(&fields, "allow_deleted")?;
-    Ok(one(app.core.get_logged_model(&caller, &workspace, &model_id, deleted_too).await?))
+    Ok(one(app
+        .core
+        .get_logged_model(&caller, &workspace, &model_id, deleted_too)
+        .await?))
 }
 
-async fn finalize(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+async fn finalize(
+    State(app): State<AppState>,
+    Path(model_id): Path<String>,
+    who: MlflowCaller,
+    fields: Message,
+) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let status = status(&fields)?;
-    Ok(one(app.core.finalize_logged_model(&caller, &workspace, &model_id, status).await?))
+    Ok(one(app
+        .core
+        .finalize_logged_model(&caller, &workspace, &model_id, status)
+        .await?))
 }
 
-async fn delete(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller) -> Answer {
-    app.core.delete_logged_model(&who.caller, &who.workspace, &model_id).await?;
+async fn delete(
+    State(app): State<AppState>,
+    Path(model_id): Path<String>,
+    who: MlflowCaller,
+) -> Answer {
+    app.core
+        .delete_logged_model(&who.caller, &who.workspace, &model_id)
+        .await?;
     Ok(Json(json!({})))
 }
 
-async fn set_tags(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+async fn set_tags(
+    State(app): State<AppState>,
+    Path(model_id): Path<String>,
+    who: MlflowCaller,
+    fields: Message,
+) -> Answer {
     let tags = fields.pairs("tags")?;
-    let model = app.core.set_logged_model_tags(&who.caller, &who.workspace, &model_id, tags).await?;
+    let model = app
+        .core
+        .set_logged_model_tags(&who.caller, &who.workspace, &model_id, tags)
+        .await?;
     Ok(one(model))
 }
 
-async fn delete_tag(State(app): State<AppState>, Path((model_id, key)): Path<(String, String)>, who: MlflowCaller) -> Answer {
-    app.core.delete_logged_model_tag(&who.caller, &who.workspace, &model_id, &key).await?;
+async fn delete_tag(
+    State(app): State<AppState>,
+    Path((model_id, key)): Path<(String, String)>,
+    who: MlflowCaller,
+) -> Answer {
+    app.core
+        .delete_logged_model_tag(&who.caller, &who.workspace, &model_id, &key)
+        .await?;
     Ok(Json(json!({})))
 }
 
-async fn log_params(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+async fn log_params(
+    State(app): State<AppState>,
+    Path(model_id): Path<String>,
+    who: MlflowCaller,
+    fields: Message,
+) -> Answer {
     let params = fields.pairs("params")?;
-    app.core.log_logged_model_params(&who.caller, &who.workspace, &model_id, params).await?;
+    app.core
+        .log_logged_model_params(&who.caller, &who.workspace, &model_id, params)
+        .await?;
     Ok(Json(json!({})))
 }
 
@@ -91,22 +161,44 @@ async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message)
         return Err(missing("experiment_ids"));
     }
     let wanted = LoggedModelSearch {
-        experiment_ids: experiments.iter().map(|id| experiment(id)).collect::<MlflowResult<_>>()?,
+        experiment_ids: experiments
+            .iter()
+            .map(|id| experiment(id))
+            .collect::<MlflowResult<_>>()?,
         filter: given(&fields, "filter")?.unwrap_or_default(),
-        datasets: fields.messages("datasets")?.iter().map(filter_dataset).collect::<MlflowResult<_>>()?,
-        order_by: fields.messages("order_by")?.iter().map(order).collect::<MlflowResult<_>>()?,
+        datasets: fields
+            .messages("datasets")?
+            .iter()
+            .map(filter_dataset)
+            .collect::<MlflowResult<_>>()?,
+        order_by: fields
+            .messages("order_by")?
+            .iter()
+            .map(order)
+            .collect::<MlflowResult<_>>()?,
         max_results: max_results(&fields, 100)?,
         page_token: given(&fields, "page_token")?,
     };
-    let page = app.core.search_logged_models(&caller, &workspace, wanted).await?;
+    let page = app
+        .core
+        .search_logged_models(&caller, &workspace, wanted)
+        .await?;
     let models: Vec<Value> = page.items.into_iter().map(shown).collect();
     Ok(Json(paged("models", models, page.next_page_token)))
 }
 
-async fn list_artifacts(State(app): State<AppState>, Path(model_id): Path<String>, who: MlflowCaller, fields: Message) -> Answer {
+async fn list_artifacts(
+    State(app): State<AppState>,
+    Path(model_id): Path<String>,
+    who: MlflowCaller,
+    fields: Message,
+) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let folder = given(&fields, "artifact_directory_path")?;
-    let (root, files) = app.core.list_logged_model_artifacts(&caller, &workspace, &model_id, folder.as_deref()).await?;
+    let (root, files) = app
+        .core
+        .list_logged_model_artifacts(&caller, &workspace, &model_id, folder.as_deref())
+        .await?;
     let files: Vec<Value> = files
         .into_iter()
         .map(|file| match file.size {
@@ -120,18 +212,24 @@ async fn list_artifacts(State(app): State<AppState>, Path(model_id): Path<String
 }
 
 fn experiment(text: &str) -> MlflowResult<ExperimentId> {
-    ExperimentId::parse(text).map_err(|error| Error::new(ErrorCode::InvalidArgument, error.0).into())
+    ExperimentId::parse(text)
+        .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.0).into())
 }
 
 /// The status as a number or as a word.
 fn status(fields: &Message) -> MlflowResult<LoggedModelStatus> {
     let word = fields.text("status").ok().flatten();
-    let named = word.as_deref().and_then(LoggedModelStatus::parse);
+    let named = word.and_then(LoggedModelStatus::parse);
     if let Some(status) = named {
         return Ok(status);
     }
     let number = fields.int("status")?.ok_or_else(|| missing("status"))?;
-    let unknown = || Error::new(ErrorCode::InvalidArgument, format!("Unknown model status: {number}"));
+    let unknown = || {
+        Error::new(
+            ErrorCode::InvalidArgument,
+            format!("Unknown model status: {number}"),
+        )
+    };
     Ok(LoggedModelStatus::from_number(number).ok_or_else(unknown)?)
 }
 
@@ -152,8 +250,8 @@ fn dataset(fields: &Message) -> MlflowResult<Option<Dataset>> {
 
 fn order(fields: &Message) -> MlflowResult<OrderField> {
     Ok(OrderField {
-        field_name: fields.required("field_name")?.to_owned().to_owned(),
-        ascending: !fields.get("ascending").is_some() || flag(fields, "ascending")?,
+        field_name: fields.required("field_name")?.to_owned(),
+        ascending: fields.get("ascending").is_none() || flag(fields, "ascending")?,
         dataset: dataset(fields)?,
     })
 }
@@ -184,7 +282,11 @@ fn shown(model: LoggedModel) -> Value {
     }
     if !model.metrics.is_empty() {
         let model_id = info["model_id"].clone();
-        data["metrics"] = model.metrics.into_iter().map(|metric| metric_shown(metric, &model_id)).collect();
+        data["metrics"] = model
+            .metrics
+            .into_iter()
+            .map(|metric| metric_shown(metric, &model_id))
+            .collect();
     }
     json!({ "info": info, "data": data })
 }

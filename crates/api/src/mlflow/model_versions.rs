@@ -26,13 +26,31 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     let path = |verb: &str| format!("2.0/mlflow/model-versions/{verb}");
     on_both(routes, Method::POST, &path("create"), WRITE, create);
     on_both(routes, Method::PATCH, &path("update"), WRITE, update);
-    on_both(routes, Method::POST, &path("transition-stage"), WRITE, transition);
+    on_both(
+        routes,
+        Method::POST,
+        &path("transition-stage"),
+        WRITE,
+        transition,
+    );
     on_both(routes, Method::DELETE, &path("delete"), DELETE, delete);
     on_both(routes, Method::GET, &path("get"), READ, get);
     on_both(routes, Method::GET, &path("search"), READ, search);
-    on_both(routes, Method::GET, &path("get-download-uri"), READ, download_uri);
+    on_both(
+        routes,
+        Method::GET,
+        &path("get-download-uri"),
+        READ,
+        download_uri,
+    );
     on_both(routes, Method::POST, &path("set-tag"), WRITE, set_tag);
-    on_both(routes, Method::DELETE, &path("delete-tag"), WRITE, delete_tag);
+    on_both(
+        routes,
+        Method::DELETE,
+        &path("delete-tag"),
+        WRITE,
+        delete_tag,
+    );
 }
 
 async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
@@ -46,7 +64,10 @@ async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message)
         description: given(&fields, "description")?,
         tags: fields.pairs("tags")?,
     };
-    let version = app.core.create_model_version(&caller, &workspace, new).await?;
+    let version = app
+        .core
+        .create_model_version(&caller, &workspace, new)
+        .await?;
     Ok(one(version))
 }
 
@@ -54,43 +75,68 @@ async fn update(State(app): State<AppState>, who: MlflowCaller, fields: Message)
     let MlflowCaller { caller, workspace } = who;
     let (name, version) = (fields.required("name")?, fields.required("version")?);
     let description = any_text(&fields, "description")?;
-    let changed = app.core.describe_model_version(&caller, &workspace, &name, &version, description).await?;
+    let changed = app
+        .core
+        .describe_model_version(&caller, &workspace, name, version, description)
+        .await?;
     Ok(one(changed))
 }
 
 async fn transition(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
-    let (name, version, stage) = (fields.required("name")?, fields.required("version")?, fields.required("stage")?);
+    let (name, version, stage) = (
+        fields.required("name")?,
+        fields.required("version")?,
+        fields.required("stage")?,
+    );
     let archive = flag(&fields, "archive_existing_versions")?;
-    let moved = app.core.transition_model_version(&caller, &workspace, &name, &version, &stage, archive).await?;
+    let moved = app
+        .core
+        .transition_model_version(&caller, &workspace, name, version, stage, archive)
+        .await?;
     Ok(one(moved))
 }
 
 async fn delete(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, version) = (fields.required("name")?, fields.required("version")?);
-    app.core.delete_model_version(&caller, &workspace, &name, &version).await?;
+    app.core
+        .delete_model_version(&caller, &workspace, name, version)
+        .await?;
     Ok(Json(json!({})))
 }
 
 async fn get(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, version) = (fields.required("name")?, fields.required("version")?);
-    Ok(one(app.core.get_model_version(&caller, &workspace, &name, &version).await?))
+    Ok(one(app
+        .core
+        .get_model_version(&caller, &workspace, name, version)
+        .await?))
 }
 
 async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let wanted = search_request(&fields, 10_000)?;
-    let page = app.core.search_model_versions(&caller, &workspace, wanted).await?;
+    let page = app
+        .core
+        .search_model_versions(&caller, &workspace, wanted)
+        .await?;
     let versions: Vec<Value> = page.items.into_iter().map(shown).collect();
-    Ok(Json(paged("model_versions", versions, page.next_page_token)))
+    Ok(Json(paged(
+        "model_versions",
+        versions,
+        page.next_page_token,
+    )))
 }
 
 async fn download_uri(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, version) = (fields.required("name")?, fields.required("version")?);
-    let found = app.core.get_model_version(&caller, &workspace, &name, &version).await?;
+    let found = app
+        .core
+        .get_model_version(&caller, &workspace, name, version)
+        .await?;
     Ok(Json(json!({ "artifact_uri": found.location })))
 }
 
@@ -98,14 +144,22 @@ async fn set_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message
     let MlflowCaller { caller, workspace } = who;
     let (name, version) = (fields.required("name")?, fields.required("version")?);
     let tag = one_tag(&fields)?;
-    app.core.set_model_version_tag(&caller, &workspace, &name, &version, tag).await?;
+    app.core
+        .set_model_version_tag(&caller, &workspace, name, version, tag)
+        .await?;
     Ok(Json(json!({})))
 }
 
 async fn delete_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
-    let (name, version, key) = (fields.required("name")?, fields.required("version")?, fields.required("key")?);
-    app.core.delete_model_version_tag(&caller, &workspace, &name, &version, &key).await?;
+    let (name, version, key) = (
+        fields.required("name")?,
+        fields.required("version")?,
+        fields.required("key")?,
+    );
+    app.core
+        .delete_model_version_tag(&caller, &workspace, name, version, key)
+        .await?;
     Ok(Json(json!({})))
 }
 

@@ -31,10 +31,28 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     on_both(routes, Method::DELETE, &path("delete"), DELETE, delete);
     on_both(routes, Method::GET, &path("get"), READ, get);
     on_both(routes, Method::GET, &path("search"), READ, search);
-    on_both(routes, Method::GET, &path("get-latest-versions"), READ, latest_versions);
-    on_both(routes, Method::POST, &path("get-latest-versions"), READ, latest_versions);
+    on_both(
+        routes,
+        Method::GET,
+        &path("get-latest-versions"),
+        READ,
+        latest_versions,
+    );
+    on_both(
+        routes,
+        Method::POST,
+        &path("get-latest-versions"),
+        READ,
+        latest_versions,
+    );
     on_both(routes, Method::POST, &path("set-tag"), WRITE, set_tag);
-    on_both(routes, Method::DELETE, &path("delete-tag"), WRITE, delete_tag);
+    on_both(
+        routes,
+        Method::DELETE,
+        &path("delete-tag"),
+        WRITE,
+        delete_tag,
+    );
     on_both(routes, Method::POST, &path("alias"), WRITE, set_alias);
     on_both(routes, Method::DELETE, &path("alias"), WRITE, delete_alias);
     on_both(routes, Method::GET, &path("alias"), READ, get_by_alias);
@@ -43,14 +61,26 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, tags) = (fields.required("name")?, fields.pairs("tags")?);
-    let model = app.core.create_registered_model(&caller, &workspace, &name, tags, given(&fields, "description")?).await?;
+    let model = app
+        .core
+        .create_registered_model(
+            &caller,
+            &workspace,
+            name,
+            tags,
+            given(&fields, "description")?,
+        )
+        .await?;
     Ok(Json(json!({ "registered_model": shown(model) })))
 }
 
 async fn rename(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, new_name) = (fields.required("name")?, fields.required("new_name")?);
-    let model = app.core.rename_registered_model(&caller, &workspace, &name, &new_name).await?;
+    let model = app
+        .core
+        .rename_registered_model(&caller, &workspace, name, new_name)
+        .await?;
     Ok(Json(json!({ "registered_model": shown(model) })))
 }
 
@@ -58,34 +88,56 @@ async fn update(State(app): State<AppState>, who: MlflowCaller, fields: Message)
     let MlflowCaller { caller, workspace } = who;
     let name = fields.required("name")?;
     let description = any_text(&fields, "description")?;
-    let model = app.core.describe_registered_model(&caller, &workspace, &name, description).await?;
+    let model = app
+        .core
+        .describe_registered_model(&caller, &workspace, name, description)
+        .await?;
     Ok(Json(json!({ "registered_model": shown(model) })))
 }
 
 async fn delete(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
-    app.core.delete_registered_model(&caller, &workspace, &fields.required("name")?).await?;
+    app.core
+        .delete_registered_model(&caller, &workspace, fields.required("name")?)
+        .await?;
     Ok(Json(json!({})))
 }
 
 async fn get(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
-    let model = app.core.get_registered_model(&caller, &workspace, &fields.required("name")?).await?;
+    let model = app
+        .core
+        .get_registered_model(&caller, &workspace, fields.required("name")?)
+        .await?;
     Ok(Json(json!({ "registered_model": shown(model) })))
 }
 
 async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let wanted = search_request(&fields, 100)?;
-    let page = app.core.search_registered_models(&caller, &workspace, wanted).await?;
+    let page = app
+        .core
+        .search_registered_models(&caller, &workspace, wanted)
+        .await?;
     let models: Vec<Value> = page.items.into_iter().map(shown).collect();
-    Ok(Json(paged("registered_models", models, page.next_page_token)))
+    Ok(Json(paged(
+        "registered_models",
+        models,
+        page.next_page_token,
+    )))
 }
 
-async fn latest_versions(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
+async fn latest_versions(
+    State(app): State<AppState>,
+    who: MlflowCaller,
+    fields: Message,
+) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, stages) = (fields.required("name")?, fields.query_texts("stages")?);
-    let versions = app.core.latest_model_versions(&caller, &workspace, &name, &stages).await?;
+    let versions = app
+        .core
+        .latest_model_versions(&caller, &workspace, name, &stages)
+        .await?;
     let versions: Vec<Value> = versions.into_iter().map(version_shown).collect();
     Ok(Json(paged("model_versions", versions, None)))
 }
@@ -94,46 +146,67 @@ async fn set_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message
     let MlflowCaller { caller, workspace } = who;
     let name = fields.required("name")?;
     let tag = one_tag(&fields)?;
-    app.core.set_registered_model_tag(&caller, &workspace, &name, tag).await?;
+    app.core
+        .set_registered_model_tag(&caller, &workspace, name, tag)
+        .await?;
     Ok(Json(json!({})))
 }
 
 async fn delete_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, key) = (fields.required("name")?, fields.required("key")?);
-    app.core.delete_registered_model_tag(&caller, &workspace, &name, &key).await?;
+    app.core
+        .delete_registered_model_tag(&caller, &workspace, name, key)
+        .await?;
     Ok(Json(json!({})))
 }
 
 async fn set_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
-    let (name, alias, version) = (fields.required("name")?, fields.required("alias")?, fields.required("version")?);
-    app.core.set_model_alias(&caller, &workspace, &name, &alias, &version).await?;
+    let (name, alias, version) = (
+        fields.required("name")?,
+        fields.required("alias")?,
+        fields.required("version")?,
+    );
+    app.core
+        .set_model_alias(&caller, &workspace, name, alias, version)
+        .await?;
     Ok(Json(json!({})))
 }
 
 async fn delete_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, alias) = (fields.required("name")?, fields.required("alias")?);
-    app.core.delete_model_alias(&caller, &workspace, &name, &alias).await?;
+    app.core
+        .delete_model_alias(&caller, &workspace, name, alias)
+        .await?;
     Ok(Json(json!({})))
 }
 
 async fn get_by_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
     let MlflowCaller { caller, workspace } = who;
     let (name, alias) = (fields.required("name")?, fields.required("alias")?);
-    let version = app.core.get_model_version_by_alias(&caller, &workspace, &name, &alias).await?;
+    let version = app
+        .core
+        .get_model_version_by_alias(&caller, &workspace, name, alias)
+        .await?;
     Ok(Json(json!({ "model_version": version_shown(version) })))
 }
 
 /// The key and value of a request that sets one tag.
 pub(super) fn one_tag(fields: &Message) -> MlflowResult<KeyValue> {
-    Ok(KeyValue::new(fields.required("key")?, fields.text_or_empty("value")?))
+    Ok(KeyValue::new(
+        fields.required("key")?,
+        fields.text_or_empty("value")?,
+    ))
 }
 
 /// A text that is there and not empty.
 pub(super) fn given(fields: &Message, name: &str) -> MlflowResult<Option<String>> {
-    Ok(fields.text(name)?.filter(|text| !text.is_empty()).map(str::to_owned))
+    Ok(fields
+        .text(name)?
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned))
 }
 
 /// A text that may be set to nothing.
@@ -148,7 +221,9 @@ pub(super) fn flag(fields: &Message, name: &str) -> MlflowResult<bool> {
         Some(Value::Bool(value)) => Ok(*value),
         Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(true),
         Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(false),
-        Some(other) => Err(invalid(format!("Invalid value {other} for parameter '{name}' supplied: it must be true or false."))),
+        Some(other) => Err(invalid(format!(
+            "Invalid value {other} for parameter '{name}' supplied: it must be true or false."
+        ))),
     }
 }
 
@@ -189,8 +264,16 @@ fn shown(model: RegisteredModel) -> Value {
         "creation_timestamp": model.created_at.as_millis(),
         "last_updated_timestamp": model.updated_at.as_millis(),
     });
-    let versions: Vec<Value> = model.latest_versions.into_iter().map(version_shown).collect();
-    let lists = [("latest_versions", json!(versions)), ("tags", json!(model.tags)), ("aliases", json!(model.aliases))];
+    let versions: Vec<Value> = model
+        .latest_versions
+        .into_iter()
+        .map(version_shown)
+        .collect();
+    let lists = [
+        ("latest_versions", json!(versions)),
+        ("tags", json!(model.tags)),
+        ("aliases", json!(model.aliases)),
+    ];
     for (name, list) in lists {
         if list.as_array().is_some_and(|items| !items.is_empty()) {
             answer[name] = list;

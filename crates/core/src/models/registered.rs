@@ -86,7 +86,7 @@ impl Core {
         description: Option<String>,
     ) -> Result<RegisteredModel> {
         self.change_model(caller, workspace, name, move |row| {
-            row.model.description = description
+            row.model.description = description;
         })
         .await
     }
@@ -100,7 +100,7 @@ impl Core {
         archived: bool,
     ) -> Result<RegisteredModel> {
         self.change_model(caller, workspace, name, move |row| {
-            row.model.archived = archived
+            row.model.archived = archived;
         })
         .await
     }
