@@ -38,22 +38,56 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
     /// Workspace to work in.
-    #[arg(long, short = 'w', global = true, value_name = "NAME", env = "LAZULI_WORKSPACE", default_value = "default", hide_env_values = true)]
+    #[arg(
+        long,
+        short = 'w',
+        global = true,
+        value_name = "NAME",
+        env = "LAZULI_WORKSPACE",
+        default_value = "default",
+        hide_env_values = true
+    )]
     pub(crate) workspace_name: String,
     /// How to print the result [default: table, or json with --query].
-    #[arg(long, short = 'o', global = true, value_enum, value_name = "FORMAT", env = "LAZULI_OUTPUT", hide_env_values = true)]
+    #[arg(
+        long,
+        short = 'o',
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        env = "LAZULI_OUTPUT",
+        hide_env_values = true
+    )]
     pub(crate) output: Option<Format>,
     /// JMESPath expression that picks from the result, for example `[].name`.
     #[arg(long, global = true, value_name = "JMESPATH")]
     pub(crate) query: Option<String>,
     /// Address of the server [default: the one running in --home].
-    #[arg(long, global = true, value_name = "URL", env = "LAZULI_SERVER", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "LAZULI_SERVER",
+        hide_env_values = true
+    )]
     pub(crate) server: Option<String>,
     /// Certificate authority (PEM) to trust for the server [default: HOME/tls/ca.pem].
-    #[arg(long, global = true, value_name = "FILE", env = "LAZULI_CA", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "LAZULI_CA",
+        hide_env_values = true
+    )]
     pub(crate) ca: Option<PathBuf>,
     /// Lazuli's own folder [default: ~/.lazuli].
-    #[arg(long, global = true, value_name = "FOLDER", env = "LAZULI_HOME", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "LAZULI_HOME",
+        hide_env_values = true
+    )]
     pub(crate) home: Option<PathBuf>,
     /// Accepted so that Azure scripts run unchanged; not used.
     #[arg(long, short = 'g', global = true, value_name = "NAME", hide = true)]
@@ -69,7 +103,9 @@ impl Globals {
         if let Some(home) = &self.home {
             return home.clone();
         }
-        std::env::home_dir().unwrap_or_else(|| PathBuf::from(".")).join(".lazuli")
+        std::env::home_dir()
+            .unwrap_or_else(|| PathBuf::from("."))
+            .join(".lazuli")
     }
 }
 

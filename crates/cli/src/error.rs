@@ -44,17 +44,30 @@ pub(crate) enum Exit {
 impl CliError {
     /// A plain failure.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), field: None, location: None, hint: None, detail: None, exit: Exit::Failure }
+        Self {
+            message: message.into(),
+            field: None,
+            location: None,
+            hint: None,
+            detail: None,
+            exit: Exit::Failure,
+        }
     }
 
     /// A mistake on the command line.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, ..Self::new(message) }
+        Self {
+            exit: Exit::Usage,
+            ..Self::new(message)
+        }
     }
 
     /// Something that does not exist.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self { exit: Exit::NotFound, ..Self::new(message) }
+        Self {
+            exit: Exit::NotFound,
+            ..Self::new(message)
+        }
     }
 
     /// A failed operation on a local file.
@@ -105,11 +118,9 @@ impl CliError {
     pub(crate) fn print(&self) {
         let mut text = self.render();
         if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
-            text = text.replacen("error:", "\x1b[1;31merror:\x1b[0m", 1).replacen(
-                "\nhint:",
-                "\n\x1b[1;36mhint:\x1b[0m",
-                1,
-            );
+            text = text
+                .replacen("error:", "\x1b[1;31merror:\x1b[0m", 1)
+                .replacen("\nhint:", "\n\x1b[1;36mhint:\x1b[0m", 1);
         }
         // Nobody is left to tell when standard error is closed.
         let _ = std::io::stderr().write_all(text.as_bytes());
@@ -127,7 +138,10 @@ mod tests {
 
     #[test]
     fn every_part_is_shown_in_reading_order() {
-        let mut error = CliError::new("`cpus` is not a known field").field("resources.cpus").detail("one\ntwo").hint("did you mean `cpu`?");
+        let mut error = CliError::new("`cpus` is not a known field")
+            .field("resources.cpus")
+            .detail("one\ntwo")
+            .hint("did you mean `cpu`?");
         error.location = Some("job.yml:3:5".into());
         insta::assert_snapshot!(error.render(), @r"
         error: job.yml:3:5: `cpus` is not a known field

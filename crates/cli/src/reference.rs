@@ -18,7 +18,10 @@ fn the_reference_of_commands_is_up_to_date() {
         std::fs::write(&path, &text).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == text, "docs/reference/cli.md is not up to date: run with LAZULI_UPDATE_REFERENCE=1 and review the change");
+    assert!(
+        committed == text,
+        "docs/reference/cli.md is not up to date: run with LAZULI_UPDATE_REFERENCE=1 and review the change"
+    );
 }
 
 #[test]
@@ -39,7 +42,12 @@ fn every_command_says_what_it_does_and_every_group_shows_an_example() {
             if command.get_about().is_none() {
                 silent.push(command.get_bin_name().unwrap_or_default().to_owned());
             }
-            silent.extend(command.get_arguments().filter(|arg| arg.get_help().is_none()).map(|arg| format!("{} {}", command.get_name(), arg.get_id())));
+            silent.extend(
+                command
+                    .get_arguments()
+                    .filter(|arg| arg.get_help().is_none())
+                    .map(|arg| format!("{} {}", command.get_name(), arg.get_id())),
+            );
             commands.extend(command.get_subcommands());
         }
         if group.get_subcommands().count() > 1 && !has_example {
@@ -69,14 +77,27 @@ fn reference() -> String {
     let mut root = Cli::command().term_width(120);
     root.build();
     let mut text = "# Commands\n\nGenerated from the program itself: `LAZULI_UPDATE_REFERENCE=1 cargo test -p lazuli reference`.\n".to_owned();
-    let _ = writeln!(text, "\n{}\n", root.get_about().map(ToString::to_string).unwrap_or_default());
+    let _ = writeln!(
+        text,
+        "\n{}\n",
+        root.get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    );
     text.push_str("| command | what it is for |\n| --- | --- |\n");
     for command in visible(&root) {
         let name = command.get_name();
-        let _ = writeln!(text, "| [`lazuli {name}`](#lazuli-{name}) | {} |", about(command));
+        let _ = writeln!(
+            text,
+            "| [`lazuli {name}`](#lazuli-{name}) | {} |",
+            about(command)
+        );
     }
     text.push_str("\n## Global options\n\nEvery command takes these.\n\n");
-    options(&mut text, root.get_arguments().filter(|arg| arg.is_global_set()));
+    options(
+        &mut text,
+        root.get_arguments().filter(|arg| arg.is_global_set()),
+    );
     for command in visible(&root) {
         section(&mut text, command, 2);
     }
@@ -84,21 +105,43 @@ fn reference() -> String {
 }
 
 fn visible(command: &Command) -> impl Iterator<Item = &Command> {
-    command.get_subcommands().filter(|command| !command.is_hide_set())
+    command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
 }
 
 fn about(command: &Command) -> String {
-    let text = command.get_about().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
-    if text.ends_with('.') { text } else { text + "." }
+    let text = command
+        .get_about()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+        .replace('|', "\\|");
+    if text.ends_with('.') {
+        text
+    } else {
+        text + "."
+    }
 }
 
 fn section(text: &mut String, command: &Command, depth: usize) {
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
-    let _ = write!(text, "\n{} {name}\n\n{}\n", "#".repeat(depth), about(command));
+    let _ = write!(
+        text,
+        "\n{} {name}\n\n{}\n",
+        "#".repeat(depth),
+        about(command)
+    );
     if command.get_subcommands().next().is_none() {
         let usage = command.clone().render_usage().to_string();
-        let _ = write!(text, "\n```text\n{}\n```\n", usage.trim_start_matches("Usage: "));
-        let own: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_global_set()).collect();
+        let _ = write!(
+            text,
+            "\n```text\n{}\n```\n",
+            usage.trim_start_matches("Usage: ")
+        );
+        let own: Vec<&Arg> = command
+            .get_arguments()
+            .filter(|arg| !arg.is_global_set())
+            .collect();
         if own.iter().any(|arg| is_shown(arg)) {
             text.push('\n');
             options(text, own.into_iter());
@@ -106,7 +149,9 @@ fn section(text: &mut String, command: &Command, depth: usize) {
     }
     if let Some(examples) = command.get_after_help() {
         let examples = examples.to_string();
-        let (notes, examples) = examples.split_once("Examples:\n").unwrap_or((examples.as_str(), ""));
+        let (notes, examples) = examples
+            .split_once("Examples:\n")
+            .unwrap_or((examples.as_str(), ""));
         if !notes.trim().is_empty() {
             let _ = write!(text, "\n{}\n", notes.trim());
         }
@@ -120,7 +165,10 @@ fn section(text: &mut String, command: &Command, depth: usize) {
 }
 
 fn unindented(text: &str) -> String {
-    text.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| line.strip_prefix("  ").unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn is_shown(arg: &Arg) -> bool {
@@ -136,11 +184,26 @@ fn options<'a>(text: &mut String, args: impl Iterator<Item = &'a Arg>) {
 
 fn spelling(arg: &Arg) -> String {
     let takes_value = matches!(arg.get_action(), ArgAction::Set | ArgAction::Append);
-    let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
-    let long = arg.get_long().map(|long| if takes_value { format!("`--{long} {value}`") } else { format!("`--{long}`") });
+    let value = arg
+        .get_value_names()
+        .and_then(|names| names.first())
+        .map(ToString::to_string)
+        .unwrap_or_default()
+        .replace('|', "\\|");
+    let long = arg.get_long().map(|long| {
+        if takes_value {
+            format!("`--{long} {value}`")
+        } else {
+            format!("`--{long}`")
+        }
+    });
     let short = arg.get_short().map(|short| format!("`-{short}`"));
     let names: Vec<String> = long.into_iter().chain(short).collect();
-    if names.is_empty() { format!("`{value}`") } else { names.join(", ") }
+    if names.is_empty() {
+        format!("`{value}`")
+    } else {
+        names.join(", ")
+    }
 }
 
 fn meaning(arg: &Arg) -> String {
@@ -149,14 +212,25 @@ fn meaning(arg: &Arg) -> String {
         text.push('.');
     }
     let values: Vec<String> = match arg.get_action() {
-        ArgAction::Set | ArgAction::Append => arg.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect(),
+        ArgAction::Set | ArgAction::Append => arg
+            .get_possible_values()
+            .iter()
+            .map(|value| format!("`{}`", value.get_name()))
+            .collect(),
         _ => Vec::new(),
     };
     if !values.is_empty() {
         let _ = write!(text, " One of {}.", values.join(", "));
     }
-    let defaults: Vec<String> = arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
-    if !defaults.is_empty() && !arg.is_hide_default_value_set() && matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) {
+    let defaults: Vec<String> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_string_lossy().into_owned())
+        .collect();
+    if !defaults.is_empty()
+        && !arg.is_hide_default_value_set()
+        && matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+    {
         let _ = write!(text, " Default: `{}`.", defaults.join(" "));
     }
     if let Some(variable) = arg.get_env() {

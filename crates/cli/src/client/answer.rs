@@ -45,13 +45,19 @@ impl Answer {
 
     /// The body piece by piece.
     pub(crate) fn stream(self) -> impl Stream<Item = CliResult<bytes::Bytes>> + Unpin + Send {
-        self.0.bytes_stream().map(|piece| piece.map_err(|error| cut_off(&error))).boxed()
+        self.0
+            .bytes_stream()
+            .map(|piece| piece.map_err(|error| cut_off(&error)))
+            .boxed()
     }
 }
 
 fn cut_off(error: &reqwest::Error) -> CliError {
-    CliError::new(format!("the answer broke off: {}", super::transport::deepest(error)))
-        .hint("was the server stopped? the same command can be run again")
+    CliError::new(format!(
+        "the answer broke off: {}",
+        super::transport::deepest(error)
+    ))
+    .hint("was the server stopped? the same command can be run again")
 }
 
 /// Reads a problem document (or an MLflow error, or plain text) into an error.
@@ -64,32 +70,45 @@ pub(super) async fn refusal(response: Response, target: &Target) -> CliError {
 /// A problem document as an error; kept apart from the network so that tests can read it.
 pub(super) fn problem(status: StatusCode, body: &[u8], target: &Target) -> CliError {
     let document: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
-    let text = |key: &str| document.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |key: &str| {
+        document
+            .get(key)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
     let message = text("detail")
         .or_else(|| text("message"))
         .or_else(|| text("title"))
         .unwrap_or_else(|| format!("the server answered {status}"));
     let mut error = CliError::new(message);
     error.field = text("field").map(Into::into);
-    error.hint = text("hint").or_else(|| default_hint(status, target)).map(Into::into);
+    error.hint = text("hint")
+        .or_else(|| default_hint(status, target))
+        .map(Into::into);
     if status == StatusCode::NOT_FOUND {
         error.exit = Exit::NotFound;
     }
     if status.is_server_error() {
-        error.detail = text("request_id").map(|id| format!("request {id}; the server's log says more").into());
+        error.detail =
+            text("request_id").map(|id| format!("request {id}; the server's log says more").into());
     }
     error
 }
 
 fn default_hint(status: StatusCode, target: &Target) -> Option<String> {
     match status {
-        StatusCode::UNAUTHORIZED if target.token.is_none() => {
-            Some(format!("no token was found for {}; set LAZULI_TOKEN or run `lazuli login --server {}`", target.url, target.url))
+        StatusCode::UNAUTHORIZED if target.token.is_none() => Some(format!(
+            "no token was found for {}; set LAZULI_TOKEN or run `lazuli login --server {}`",
+            target.url, target.url
+        )),
+        StatusCode::UNAUTHORIZED => Some(format!(
+            "the token ({}) was not accepted; it may have expired or been revoked",
+            target.token_from
+        )),
+        StatusCode::PRECONDITION_FAILED => {
+            Some("it was changed by someone else meanwhile; run the command again".to_owned())
         }
-        StatusCode::UNAUTHORIZED => {
-            Some(format!("the token ({}) was not accepted; it may have expired or been revoked", target.token_from))
-        }
-        StatusCode::PRECONDITION_FAILED => Some("it was changed by someone else meanwhile; run the command again".to_owned()),
         _ => None,
     }
 }

@@ -25,7 +25,10 @@ pub(crate) struct EventStream<S> {
 impl<S: Stream<Item = CliResult<Bytes>> + Unpin> EventStream<S> {
     /// Reads events from a body.
     pub(crate) fn new(body: S) -> Self {
-        Self { body, parser: Parser::default() }
+        Self {
+            body,
+            parser: Parser::default(),
+        }
     }
 
     /// The next event; none when the server has ended the stream.
@@ -106,8 +109,15 @@ mod tests {
                     events.push(event);
                 }
             }
-            let first = Event { name: "log".to_owned(), data: "one\n two".to_owned(), id: Some("7".to_owned()) };
-            let second = Event { data: "{\"a\":1}".to_owned(), ..Event::default() };
+            let first = Event {
+                name: "log".to_owned(),
+                data: "one\n two".to_owned(),
+                id: Some("7".to_owned()),
+            };
+            let second = Event {
+                data: "{\"a\":1}".to_owned(),
+                ..Event::default()
+            };
             assert_eq!(events, [first, second], "cut at {size}");
         }
     }

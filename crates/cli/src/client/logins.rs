@@ -27,7 +27,9 @@ struct Login {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("ca", &self.ca).finish_non_exhaustive()
+        f.debug_struct("Login")
+            .field("ca", &self.ca)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,7 +56,10 @@ impl Logins {
         let text = serde_json::to_vec_pretty(self).map_err(|e| CliError::new(e.to_string()))?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&draft).and_then(|mut out| out.write_all(&text)).map_err(|e| failed(&e))?;
+        options
+            .open(&draft)
+            .and_then(|mut out| out.write_all(&text))
+            .map_err(|e| failed(&e))?;
         fs::rename(&draft, &path).map_err(|e| failed(&e))
     }
 
@@ -65,7 +70,9 @@ impl Logins {
 
     /// The token remembered for a server.
     pub(crate) fn token(&self, url: &str) -> Option<Secret> {
-        self.servers.get(url).map(|login| Secret::new(&*login.token))
+        self.servers
+            .get(url)
+            .map(|login| Secret::new(&*login.token))
     }
 
     /// The certificate authority remembered for a server.
@@ -75,7 +82,13 @@ impl Logins {
 
     /// Remembers a server and makes it the default.
     pub(crate) fn remember(&mut self, url: &str, token: &Secret, ca: Option<PathBuf>) {
-        self.servers.insert(url.to_owned(), Login { token: token.reveal().to_owned(), ca });
+        self.servers.insert(
+            url.to_owned(),
+            Login {
+                token: token.reveal().to_owned(),
+                ca,
+            },
+        );
         self.current = Some(url.to_owned());
     }
 
@@ -103,9 +116,22 @@ mod tests {
         let mut logins = Logins::read(home.path()).unwrap();
         logins.remember("https://a:1", &Secret::new("t"), None);
         logins.write(home.path()).unwrap();
-        assert_eq!(fs::metadata(file(home.path())).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(file(home.path()))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
         let mut logins = Logins::read(home.path()).unwrap();
-        assert_eq!((logins.current(), logins.token("https://a:1").unwrap().reveal()), (Some("https://a:1"), "t"));
+        assert_eq!(
+            (
+                logins.current(),
+                logins.token("https://a:1").unwrap().reveal()
+            ),
+            (Some("https://a:1"), "t")
+        );
         assert!(logins.forget("https://a:1") && !logins.forget("https://a:1"));
         assert_eq!(logins.current(), None);
     }
@@ -114,6 +140,12 @@ mod tests {
     fn a_damaged_file_says_what_to_do() {
         let home = tempfile::tempdir().unwrap();
         fs::write(file(home.path()), "{").unwrap();
-        assert!(Logins::read(home.path()).unwrap_err().hint.unwrap().contains("lazuli login"));
+        assert!(
+            Logins::read(home.path())
+                .unwrap_err()
+                .hint
+                .unwrap()
+                .contains("lazuli login")
+        );
     }
 }

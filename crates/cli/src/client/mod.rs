@@ -36,12 +36,20 @@ impl Client {
     /// Finds the server and the token, and prepares TLS. Sends nothing yet.
     pub(crate) fn connect(globals: &Globals) -> CliResult<Self> {
         let target = Target::discover(globals)?;
-        Ok(Self { http: transport::build(&target)?, target, workspace: globals.workspace_name.clone() })
+        Ok(Self {
+            http: transport::build(&target)?,
+            target,
+            workspace: globals.workspace_name.clone(),
+        })
     }
 
     /// As [`Client::connect`], with a target that was made by hand (`lazuli login` before it stores anything).
     pub(crate) fn to(target: Target, workspace: &str) -> CliResult<Self> {
-        Ok(Self { http: transport::build(&target)?, target, workspace: workspace.to_owned() })
+        Ok(Self {
+            http: transport::build(&target)?,
+            target,
+            workspace: workspace.to_owned(),
+        })
     }
 
     /// Which server, which token.
@@ -63,7 +71,10 @@ impl Client {
 
     /// GET with query parameters.
     pub(crate) async fn get_with(&self, path: &str, query: &[(&str, &str)]) -> CliResult<Value> {
-        self.send(self.request(Method::GET, path).query(query)).await?.json().await
+        self.send(self.request(Method::GET, path).query(query))
+            .await?
+            .json()
+            .await
     }
 
     /// GET that also keeps the ETag, for an update that must not overwrite another's.
@@ -75,7 +86,10 @@ impl Client {
 
     /// POST of a JSON body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> CliResult<Value> {
-        self.send(self.request(Method::POST, path).json(body)).await?.json().await
+        self.send(self.request(Method::POST, path).json(body))
+            .await?
+            .json()
+            .await
     }
 
     /// PUT of a JSON body.
@@ -84,16 +98,32 @@ impl Client {
     }
 
     /// PUT of a JSON body, if nobody else has changed the thing since `tag` was read.
-    pub(crate) async fn put_if(&self, path: &str, body: &Value, tag: Option<&str>) -> CliResult<Value> {
+    pub(crate) async fn put_if(
+        &self,
+        path: &str,
+        body: &Value,
+        tag: Option<&str>,
+    ) -> CliResult<Value> {
         self.change(Method::PUT, path, body, tag).await
     }
 
     /// PATCH of a JSON body, if nobody else has changed the thing since `tag` was read.
-    pub(crate) async fn patch(&self, path: &str, body: &Value, tag: Option<&str>) -> CliResult<Value> {
+    pub(crate) async fn patch(
+        &self,
+        path: &str,
+        body: &Value,
+        tag: Option<&str>,
+    ) -> CliResult<Value> {
         self.change(Method::PATCH, path, body, tag).await
     }
 
-    async fn change(&self, method: Method, path: &str, body: &Value, tag: Option<&str>) -> CliResult<Value> {
+    async fn change(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        tag: Option<&str>,
+    ) -> CliResult<Value> {
         let mut request = self.request(method, path).json(body);
         if let Some(tag) = tag {
             request = request.header(reqwest::header::IF_MATCH, tag);
@@ -103,11 +133,19 @@ impl Client {
 
     /// DELETE.
     pub(crate) async fn delete(&self, path: &str) -> CliResult<Value> {
-        self.send(self.request(Method::DELETE, path)).await?.json().await
+        self.send(self.request(Method::DELETE, path))
+            .await?
+            .json()
+            .await
     }
 
     /// A whole list, page by page, up to `most` items.
-    pub(crate) async fn list(&self, path: &str, query: &[(&str, String)], most: Option<usize>) -> CliResult<Vec<Value>> {
+    pub(crate) async fn list(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        most: Option<usize>,
+    ) -> CliResult<Vec<Value>> {
         let most = most.unwrap_or(usize::MAX);
         let mut items = Vec::new();
         let mut token: Option<String> = None;
@@ -121,7 +159,10 @@ impl Client {
             if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
                 items.extend(more);
             }
-            token = page.get("next_page_token").and_then(Value::as_str).map(str::to_owned);
+            token = page
+                .get("next_page_token")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
             if token.is_none() || items.len() >= most {
                 items.truncate(most);
                 return Ok(items);
@@ -131,7 +172,9 @@ impl Client {
 
     /// A request with the token in place, for callers that stream.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.target.url));
+        let request = self
+            .http
+            .request(method, format!("{}{path}", self.target.url));
         match &self.target.token {
             Some(token) => request.bearer_auth(token.reveal()),
             None => request,
@@ -140,7 +183,9 @@ impl Client {
 
     /// A request with another secret than the caller's token: an endpoint's key.
     pub(crate) fn keyed_request(&self, method: Method, path: &str, key: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.target.url)).bearer_auth(key)
+        self.http
+            .request(method, format!("{}{path}", self.target.url))
+            .bearer_auth(key)
     }
 
     /// Sends, trying again while the server is away or asks for patience, and turns a refusal into an error.
@@ -156,7 +201,9 @@ impl Client {
     async fn send_patiently(&self, request: RequestBuilder) -> CliResult<Response> {
         let mut pause = Duration::from_millis(100);
         for _ in 0..4 {
-            let Some(copy) = request.try_clone() else { break };
+            let Some(copy) = request.try_clone() else {
+                break;
+            };
             match copy.send().await {
                 Ok(response) if is_busy(&response) => pause = patience(&response).unwrap_or(pause),
                 Ok(response) => return Ok(response),
@@ -166,7 +213,10 @@ impl Client {
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        request.send().await.map_err(|error| transport::failure(&error, &self.target))
+        request
+            .send()
+            .await
+            .map_err(|error| transport::failure(&error, &self.target))
     }
 }
 
@@ -176,7 +226,13 @@ fn is_busy(response: &Response) -> bool {
 
 /// What `Retry-After` asks for, at most ten seconds: a person is waiting.
 fn patience(response: &Response) -> Option<Duration> {
-    let seconds: u64 = response.headers().get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    let seconds: u64 = response
+        .headers()
+        .get(reqwest::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds.min(10)))
 }
 
@@ -197,8 +253,12 @@ pub(crate) fn server_path(segments: &[&str]) -> String {
 
 /// Percent-encodes one path segment.
 pub(crate) fn encode(segment: &str) -> String {
-    const KEPT: &percent_encoding::AsciiSet =
-        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+    const KEPT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b'@');
     // `.` and `..` would be folded away by URL parsing.
     match segment {
         "." => "%2E".to_owned(),

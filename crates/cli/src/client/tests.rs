@@ -17,7 +17,10 @@ fn target(token: bool) -> Target {
 
 #[test]
 fn a_name_cannot_reach_another_route() {
-    assert_eq!(server_path(&["tokens", "../users", ".."]), "/api/v1/tokens/..%2Fusers/%2E%2E");
+    assert_eq!(
+        server_path(&["tokens", "../users", ".."]),
+        "/api/v1/tokens/..%2Fusers/%2E%2E"
+    );
     assert_eq!(encode("a b?c#d%"), "a%20b%3Fc%23d%25");
     assert_eq!(encode("iris@latest"), "iris@latest");
 }
@@ -43,8 +46,15 @@ fn refusals_without_words_still_say_what_to_do() {
     ");
     let missing = problem(StatusCode::NOT_FOUND, b"<html>", &target(true));
     assert_eq!(missing.exit, Exit::NotFound);
-    let broken = problem(StatusCode::INTERNAL_SERVER_ERROR, br#"{"detail":"oops","request_id":"r9"}"#, &target(true));
-    assert_eq!(broken.detail.as_deref(), Some("request r9; the server's log says more"));
+    let broken = problem(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        br#"{"detail":"oops","request_id":"r9"}"#,
+        &target(true),
+    );
+    assert_eq!(
+        broken.detail.as_deref(),
+        Some("request r9; the server's log says more")
+    );
 }
 
 #[tokio::test]
@@ -52,8 +62,24 @@ async fn a_server_that_is_not_there_is_asked_again_and_then_explained() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    let client = Client::to(Target { url, ..target(false) }, "default").unwrap();
+    let client = Client::to(
+        Target {
+            url,
+            ..target(false)
+        },
+        "default",
+    )
+    .unwrap();
     let error = client.get("/healthz").await.unwrap_err();
-    assert_eq!(error.hint.as_deref(), Some("is the server running? start it with `lazuli up`"));
-    assert!(error.message.starts_with("cannot reach the server at http://127.0.0.1:"), "{}", error.message);
+    assert_eq!(
+        error.hint.as_deref(),
+        Some("is the server running? start it with `lazuli up`")
+    );
+    assert!(
+        error
+            .message
+            .starts_with("cannot reach the server at http://127.0.0.1:"),
+        "{}",
+        error.message
+    );
 }

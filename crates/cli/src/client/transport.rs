@@ -20,14 +20,20 @@ pub(super) fn build(target: &Target) -> CliResult<reqwest::Client> {
         builder = builder.no_proxy();
     }
     if let Some(path) = &target.ca {
-        let pem = fs::read(path).map_err(|error| CliError::io("read", path, &error).field("--ca"))?;
+        let pem =
+            fs::read(path).map_err(|error| CliError::io("read", path, &error).field("--ca"))?;
         let certificates = Certificate::from_pem_bundle(&pem)
             .ok()
             .filter(|found| !found.is_empty())
-            .ok_or_else(|| CliError::new(format!("`{}` holds no PEM certificate", path.display())).field("--ca"))?;
+            .ok_or_else(|| {
+                CliError::new(format!("`{}` holds no PEM certificate", path.display()))
+                    .field("--ca")
+            })?;
         builder = builder.tls_certs_only(certificates);
     }
-    builder.build().map_err(|error| CliError::new(format!("cannot set up TLS: {}", deepest(&error))))
+    builder
+        .build()
+        .map_err(|error| CliError::new(format!("cannot set up TLS: {}", deepest(&error))))
 }
 
 /// A failed request in words.
@@ -43,10 +49,17 @@ pub(super) fn failure(error: &reqwest::Error, target: &Target) -> CliError {
         } else {
             "is the server running, and is the address right?"
         };
-        return CliError::new(format!("cannot reach the server at {}: {cause}", target.url)).hint(hint);
+        return CliError::new(format!(
+            "cannot reach the server at {}: {cause}",
+            target.url
+        ))
+        .hint(hint);
     }
     if error.is_timeout() {
-        return CliError::new(format!("the server at {} did not answer in time", target.url));
+        return CliError::new(format!(
+            "the server at {} did not answer in time",
+            target.url
+        ));
     }
     CliError::new(format!("the request to {} failed: {cause}", target.url))
         .hint("was the server stopped? the same command can be run again")
@@ -62,7 +75,9 @@ pub(super) fn is_tls(error: &reqwest::Error) -> bool {
 
 /// The innermost cause: the outer ones only repeat the address.
 pub(super) fn deepest(error: &reqwest::Error) -> String {
-    sources(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+    sources(error)
+        .last()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn sources(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {

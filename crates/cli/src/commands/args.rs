@@ -22,7 +22,10 @@ pub(crate) struct Name {
 impl Name {
     /// The name, however it was given.
     pub(crate) fn get(&self) -> &str {
-        self.position.as_deref().or(self.option.as_deref()).unwrap_or_default()
+        self.position
+            .as_deref()
+            .or(self.option.as_deref())
+            .unwrap_or_default()
     }
 }
 
@@ -77,22 +80,33 @@ impl Consent {
         if self.yes {
             return Ok(());
         }
-        let refused = || CliError::usage(format!("not done: {what}")).hint("pass `--yes` to do it without being asked");
+        let refused = || {
+            CliError::usage(format!("not done: {what}"))
+                .hint("pass `--yes` to do it without being asked")
+        };
         if !std::io::stdin().is_terminal() {
             return Err(refused());
         }
         // A prompt that cannot be written is answered with nothing, which means no.
         let _ = write!(std::io::stderr(), "{what}? [y/N] ");
         let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map_err(|error| CliError::new(format!("cannot read the answer: {error}")))?;
-        if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(refused()) }
+        std::io::stdin()
+            .read_line(&mut answer)
+            .map_err(|error| CliError::new(format!("cannot read the answer: {error}")))?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") {
+            Ok(())
+        } else {
+            Err(refused())
+        }
     }
 }
 
 /// `key=value` from the command line.
 pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.to_owned()))
+        }
         _ => Err("write it as `key=value`".to_owned()),
     }
 }

@@ -127,28 +127,47 @@ impl Named {
             (None, Some((name, label))) => (name, Some(label_of(label))),
             (None, None) => (text, None),
         };
-        let option = version.map(|version| Which::Version(version.to_owned())).or_else(|| label.map(label_of));
+        let option = version
+            .map(|version| Which::Version(version.to_owned()))
+            .or_else(|| label.map(label_of));
         let which = match (inline, option) {
             (Some(_), Some(_)) => {
-                return Err(CliError::usage(format!("`{text}` already says which version")).hint("leave out `--version` and `--label`"));
+                return Err(
+                    CliError::usage(format!("`{text}` already says which version"))
+                        .hint("leave out `--version` and `--label`"),
+                );
             }
             (inline, option) => inline.or(option).unwrap_or(Which::Latest),
         };
-        if name.is_empty() || matches!(&which, Which::Version(text) | Which::Label(text) if text.is_empty()) {
-            return Err(CliError::usage(format!("`{text}` is not a name")).hint("write `name`, `name:version` or `name@label`"));
+        if name.is_empty()
+            || matches!(&which, Which::Version(text) | Which::Label(text) if text.is_empty())
+        {
+            return Err(CliError::usage(format!("`{text}` is not a name"))
+                .hint("write `name`, `name:version` or `name@label`"));
         }
-        Ok(Self { name: name.to_owned(), which })
+        Ok(Self {
+            name: name.to_owned(),
+            which,
+        })
     }
 }
 
 fn label_of(label: &str) -> Which {
-    if label == "latest" { Which::Latest } else { Which::Label(label.to_owned()) }
+    if label == "latest" {
+        Which::Latest
+    } else {
+        Which::Label(label.to_owned())
+    }
 }
 
 impl Asset {
     /// The name and version that were meant.
     pub(crate) fn named(&self) -> CliResult<Named> {
-        let name = self.position.as_deref().or(self.name.as_deref()).unwrap_or_default();
+        let name = self
+            .position
+            .as_deref()
+            .or(self.name.as_deref())
+            .unwrap_or_default();
         Named::parse(name, self.version.as_deref(), self.label.as_deref())
     }
 
@@ -180,12 +199,16 @@ impl Kind {
         }
         let found = self.get(client, asset).await?;
         let version = found.get("version").and_then(Value::as_str);
-        version.map(str::to_owned).ok_or_else(|| CliError::new(format!("the {} `{}` has no version", self.noun, asset.name)))
+        version.map(str::to_owned).ok_or_else(|| {
+            CliError::new(format!("the {} `{}` has no version", self.noun, asset.name))
+        })
     }
 
     /// `show`.
     pub(crate) async fn show(&self, context: &Context, asset: &Asset) -> CliResult<()> {
-        context.printer.object(self.get(context.client()?, &asset.named()?).await?)
+        context
+            .printer
+            .object(self.get(context.client()?, &asset.named()?).await?)
     }
 
     /// `list`: the assets, or the versions of one.
@@ -198,7 +221,9 @@ impl Kind {
         let items = if self.collection == MODEL.collection {
             list_models(client, &path, &args.listing).await?
         } else {
-            client.list(&path, &args.listing.query(), args.listing.max_results).await?
+            client
+                .list(&path, &args.listing.query(), args.listing.max_results)
+                .await?
         };
         context.printer.list(items, self.columns)
     }
@@ -214,7 +239,11 @@ impl Kind {
             client.path(&[self.collection, &named.name, verb])
         };
         client.post(&path, &Value::Object(Map::new())).await?;
-        let done = if verb == "archive" { "Archived" } else { "Restored" };
+        let done = if verb == "archive" {
+            "Archived"
+        } else {
+            "Restored"
+        };
         note(format!("{done} the {} `{}`", self.noun, named.name));
         Ok(())
     }
@@ -227,24 +256,44 @@ impl Kind {
         let path = self.path(client, &named);
         let (current, tag) = client.get_tagged(&path).await?;
         let body = change(&current, args.description.as_deref(), &args.set)?;
-        context.printer.object(client.patch(&path, &body, tag.as_deref()).await?)
+        context
+            .printer
+            .object(client.patch(&path, &body, tag.as_deref()).await?)
     }
 }
 
 /// The list of models knows archived ones too, or none of them; archived ones alone are picked here.
 async fn list_models(client: &Client, path: &str, listing: &Listing) -> CliResult<Vec<Value>> {
     let all = listing.include_archived || listing.archived_only;
-    let query: &[(&str, String)] = if all { &[("include_archived", "true".to_owned())] } else { &[] };
-    let mut items = client.list(path, query, listing.max_results.filter(|_| !listing.archived_only)).await?;
+    let query: &[(&str, String)] = if all {
+        &[("include_archived", "true".to_owned())]
+    } else {
+        &[]
+    };
+    let mut items = client
+        .list(
+            path,
+            query,
+            listing.max_results.filter(|_| !listing.archived_only),
+        )
+        .await?;
     if listing.archived_only {
-        items.retain(|item| item.get("archived").and_then(Value::as_bool).unwrap_or(false));
+        items.retain(|item| {
+            item.get("archived")
+                .and_then(Value::as_bool)
+                .unwrap_or(false)
+        });
         items.truncate(listing.max_results.unwrap_or(usize::MAX));
     }
     Ok(items)
 }
 
 /// The body of a PATCH: changed fields only; a map such as `tags` is sent whole, with the change in it.
-pub(crate) fn change(current: &Value, description: Option<&str>, set: &[(String, String)]) -> CliResult<Value> {
+pub(crate) fn change(
+    current: &Value,
+    description: Option<&str>,
+    set: &[(String, String)],
+) -> CliResult<Value> {
     let mut body = Map::new();
     if let Some(description) = description {
         body.insert("description".to_owned(), Value::from(description));
@@ -252,7 +301,12 @@ pub(crate) fn change(current: &Value, description: Option<&str>, set: &[(String,
     for (field, value) in set {
         match field.split_once('.') {
             Some((map, key)) if matches!(map, "tags" | "properties") => {
-                let whole = body.entry(map).or_insert_with(|| current.get(map).cloned().unwrap_or_else(|| Value::Object(Map::new())));
+                let whole = body.entry(map).or_insert_with(|| {
+                    current
+                        .get(map)
+                        .cloned()
+                        .unwrap_or_else(|| Value::Object(Map::new()))
+                });
                 if let Some(whole) = whole.as_object_mut() {
                     whole.insert(key.to_owned(), Value::from(value.as_str()));
                 }
@@ -266,7 +320,8 @@ pub(crate) fn change(current: &Value, description: Option<&str>, set: &[(String,
         }
     }
     if body.is_empty() {
-        return Err(CliError::usage("there is nothing to change").hint("pass `--description` or `--set FIELD=VALUE`"));
+        return Err(CliError::usage("there is nothing to change")
+            .hint("pass `--description` or `--set FIELD=VALUE`"));
     }
     Ok(Value::Object(body))
 }
@@ -285,14 +340,19 @@ mod tests {
         assert_eq!(which("azureml:iris:3"), Which::Version("3".to_owned()));
         assert_eq!(which("iris@champion"), Which::Label("champion".to_owned()));
         assert!(Named::parse("iris:3", Some("4"), None).is_err());
-        assert!(Named::parse("iris:", None, None).is_err() && Named::parse("", None, None).is_err());
+        assert!(
+            Named::parse("iris:", None, None).is_err() && Named::parse("", None, None).is_err()
+        );
     }
 
     #[test]
     fn a_change_keeps_the_other_tags() {
         let current = json!({ "tags": { "a": "1" }, "description": "old" });
         let set = vec![("tags.b".to_owned(), "2".to_owned())];
-        assert_eq!(change(&current, None, &set).unwrap(), json!({ "tags": { "a": "1", "b": "2" } }));
+        assert_eq!(
+            change(&current, None, &set).unwrap(),
+            json!({ "tags": { "a": "1", "b": "2" } })
+        );
         assert!(change(&current, None, &[]).is_err());
         assert!(change(&current, None, &[("path".to_owned(), "x".to_owned())]).is_err());
     }

@@ -57,18 +57,39 @@ pub(crate) async fn run(context: &Context, command: Audit) -> CliResult<ExitCode
     let client = context.client()?;
     match command {
         Audit::List(args) => {
-            let filters = [("principal", args.principal), ("action", args.action), ("workspace", args.workspace), ("outcome", args.outcome)];
-            let query: Vec<(&str, String)> = filters.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-            let records = client.list(&server_path(&["audit"]), &query, Some(args.max_results)).await?;
+            let filters = [
+                ("principal", args.principal),
+                ("action", args.action),
+                ("workspace", args.workspace),
+                ("outcome", args.outcome),
+            ];
+            let query: Vec<(&str, String)> = filters
+                .into_iter()
+                .filter_map(|(key, value)| Some((key, value?)))
+                .collect();
+            let records = client
+                .list(&server_path(&["audit"]), &query, Some(args.max_results))
+                .await?;
             context.printer.list(records, COLUMNS)?;
             Ok(ExitCode::SUCCESS)
         }
         Audit::Verify => {
             let report = client.get(&server_path(&["audit", "verify"])).await?;
-            let is_whole = report.get("sound").and_then(Value::as_bool).unwrap_or(false);
+            let is_whole = report
+                .get("sound")
+                .and_then(Value::as_bool)
+                .unwrap_or(false);
             context.printer.object(report)?;
-            note(if is_whole { "The audit log is whole." } else { "error: the audit log has been tampered with" });
-            Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            note(if is_whole {
+                "The audit log is whole."
+            } else {
+                "error: the audit log has been tampered with"
+            });
+            Ok(if is_whole {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
     }
 }

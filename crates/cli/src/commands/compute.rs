@@ -98,12 +98,20 @@ pub(crate) async fn run(context: &Context, command: Compute) -> CliResult<()> {
     let client = context.client()?;
     match command {
         Compute::Create(args) => create(context, &args).await,
-        Compute::List => context.printer.list(client.list(&client.path(&["computes"]), &[], None).await?, COLUMNS),
-        Compute::Show(name) => context.printer.object(client.get(&client.path(&["computes", name.get()])).await?),
+        Compute::List => context.printer.list(
+            client.list(&client.path(&["computes"]), &[], None).await?,
+            COLUMNS,
+        ),
+        Compute::Show(name) => context
+            .printer
+            .object(client.get(&client.path(&["computes", name.get()])).await?),
         Compute::Update(args) => update(context, &args).await,
         Compute::Delete(args) => {
-            args.consent.obtain(&format!("delete the compute `{}`", args.name.get()))?;
-            client.delete(&client.path(&["computes", args.name.get()])).await?;
+            args.consent
+                .obtain(&format!("delete the compute `{}`", args.name.get()))?;
+            client
+                .delete(&client.path(&["computes", args.name.get()]))
+                .await?;
             note(format!("Deleted the compute `{}`", args.name.get()));
             Ok(())
         }
@@ -112,13 +120,25 @@ pub(crate) async fn run(context: &Context, command: Compute) -> CliResult<()> {
 
 async fn create(context: &Context, args: &Create) -> CliResult<()> {
     let number = |number: Option<u64>| number.map(|number| number.to_string());
-    let (min, max) = (number(args.scale.min_instances.map(u64::from)), number(args.scale.max_instances.map(u64::from)));
+    let (min, max) = (
+        number(args.scale.min_instances.map(u64::from)),
+        number(args.scale.max_instances.map(u64::from)),
+    );
     let idle = number(args.scale.idle_time_before_scale_down);
     let mut draft = Draft::read(
         &args.file,
-        &[("name", args.name.as_deref()), ("type", args.r#type.as_deref()), ("size", args.size.as_deref()), ("description", args.description.as_deref())],
+        &[
+            ("name", args.name.as_deref()),
+            ("type", args.r#type.as_deref()),
+            ("size", args.size.as_deref()),
+            ("description", args.description.as_deref()),
+        ],
     )?;
-    for (field, value) in [("min_instances", min), ("max_instances", max), ("idle_time_before_scale_down", idle)] {
+    for (field, value) in [
+        ("min_instances", min),
+        ("max_instances", max),
+        ("idle_time_before_scale_down", idle),
+    ] {
         if let Some(value) = value {
             draft.document.set(&format!("{field}={value}"))?;
         }
@@ -127,7 +147,10 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     let spec = ComputeSpec::read(&draft.document, None)?;
     let body = serde_json::to_value(&spec).map_err(|error| CliError::new(error.to_string()))?;
     let client = context.client()?;
-    let made = client.put(&client.path(&["computes", &spec.name]), &body).await.map_err(|error| draft.blame(error))?;
+    let made = client
+        .put(&client.path(&["computes", &spec.name]), &body)
+        .await
+        .map_err(|error| draft.blame(error))?;
     context.printer.object(made)
 }
 
@@ -136,14 +159,21 @@ async fn update(context: &Context, args: &Update) -> CliResult<()> {
     let client = context.client()?;
     let path = client.path(&["computes", args.name.get()]);
     let (current, tag) = client.get_tagged(&path).await?;
-    let before: ComputeSpec = serde_json::from_value(current).map_err(|error| CliError::new(format!("the compute cannot be read: {error}")))?;
+    let before: ComputeSpec = serde_json::from_value(current)
+        .map_err(|error| CliError::new(format!("the compute cannot be read: {error}")))?;
     let mut spec = before.clone();
     spec.min_instances = args.scale.min_instances.unwrap_or(spec.min_instances);
     spec.max_instances = args.scale.max_instances.unwrap_or(spec.max_instances);
-    spec.idle_time_before_scale_down = args.scale.idle_time_before_scale_down.unwrap_or(spec.idle_time_before_scale_down);
+    spec.idle_time_before_scale_down = args
+        .scale
+        .idle_time_before_scale_down
+        .unwrap_or(spec.idle_time_before_scale_down);
     if spec == before {
-        return Err(CliError::usage("there is nothing to change").hint("pass `--min-instances`, `--max-instances` or `--idle-time-before-scale-down`"));
+        return Err(CliError::usage("there is nothing to change")
+            .hint("pass `--min-instances`, `--max-instances` or `--idle-time-before-scale-down`"));
     }
     let body = serde_json::to_value(&spec).map_err(|error| CliError::new(error.to_string()))?;
-    context.printer.object(client.put_if(&path, &body, tag.as_deref()).await?)
+    context
+        .printer
+        .object(client.put_if(&path, &body, tag.as_deref()).await?)
 }

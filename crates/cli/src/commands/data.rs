@@ -99,14 +99,26 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     if let Some(path) = &args.path {
         draft.put_local("path", path)?;
     }
-    draft.only(&["name", "version", "type", "path", "description", "tags", "properties", "datastore"])?;
+    draft.only(&[
+        "name",
+        "version",
+        "type",
+        "path",
+        "description",
+        "tags",
+        "properties",
+        "datastore",
+    ])?;
     let name = draft.required("name", "--name")?.to_owned();
     draft.required("path", "--path")?;
     check_type(&mut draft)?;
     local::send(context, &mut draft, "path", &name).await?;
     let body = draft.body(&["name", "version", "type", "path", "description"])?;
     let client = context.client()?;
-    let made = client.post(&client.path(&["data"]), &body).await.map_err(|error| draft.blame(error))?;
+    let made = client
+        .post(&client.path(&["data"]), &body)
+        .await
+        .map_err(|error| draft.blame(error))?;
     context.printer.object(made)
 }
 
@@ -114,15 +126,27 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
 fn check_type(draft: &mut Draft) -> CliResult<()> {
     let path = draft.text("path").unwrap_or_default().to_owned();
     let found = if super::document::is_local(&path) {
-        if draft.existing("path", &path)?.is_dir() { Found::Folder } else { Found::File }
+        if draft.existing("path", &path)?.is_dir() {
+            Found::Folder
+        } else {
+            Found::File
+        }
     } else {
         Found::Elsewhere
     };
     match (draft.text("type"), found) {
         (None, Found::File) => draft.document.put("type", "uri_file")?,
         (None, Found::Folder | Found::Elsewhere) => draft.document.put("type", "uri_folder")?,
-        (Some("uri_file"), Found::Folder) => return Err(draft.fault("type", format!("`{path}` is a folder")).hint("use `uri_folder`")),
-        (Some("uri_folder"), Found::File) => return Err(draft.fault("type", format!("`{path}` is a file")).hint("use `uri_file`")),
+        (Some("uri_file"), Found::Folder) => {
+            return Err(draft
+                .fault("type", format!("`{path}` is a folder"))
+                .hint("use `uri_folder`"));
+        }
+        (Some("uri_folder"), Found::File) => {
+            return Err(draft
+                .fault("type", format!("`{path}` is a file"))
+                .hint("use `uri_file`"));
+        }
         _ => {}
     }
     Ok(())
@@ -135,17 +159,43 @@ async fn download(context: &Context, args: &Download) -> CliResult<()> {
 }
 
 /// Downloads the tree of an asset that the server described.
-pub(crate) async fn fetch(context: &Context, asset: &Value, name: &str, into: Option<&std::path::Path>) -> CliResult<()> {
-    let tree = asset.get("tree").or_else(|| asset.get("tree_id")).and_then(Value::as_str).ok_or_else(|| {
-        let path = asset.get("path").and_then(Value::as_str).unwrap_or_default();
-        CliError::new(format!("`{name}` is not stored here: it names `{path}`")).hint("fetch it from that address")
-    })?;
+pub(crate) async fn fetch(
+    context: &Context,
+    asset: &Value,
+    name: &str,
+    into: Option<&std::path::Path>,
+) -> CliResult<()> {
+    let tree = asset
+        .get("tree")
+        .or_else(|| asset.get("tree_id"))
+        .and_then(Value::as_str)
+        .ok_or_else(|| {
+            let path = asset
+                .get("path")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            CliError::new(format!("`{name}` is not stored here: it names `{path}`"))
+                .hint("fetch it from that address")
+        })?;
     let into = into.map_or_else(|| PathBuf::from(name), std::path::Path::to_owned);
     let fetched = crate::download::tree(context.client()?, tree, &into).await?;
-    note(format!("Downloaded {} files, {}, to {}", fetched.files, human_size(fetched.bytes), into.display()));
-    let done = [("path", Value::from(into.display().to_string())), ("files", fetched.files.into()), ("bytes", fetched.bytes.into())];
+    note(format!(
+        "Downloaded {} files, {}, to {}",
+        fetched.files,
+        human_size(fetched.bytes),
+        into.display()
+    ));
+    let done = [
+        ("path", Value::from(into.display().to_string())),
+        ("files", fetched.files.into()),
+        ("bytes", fetched.bytes.into()),
+    ];
     if context.printer.for_people() {
         return Ok(());
     }
-    context.printer.object(Value::Object(done.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<Map<_, _>>()))
+    context.printer.object(Value::Object(
+        done.map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect::<Map<_, _>>(),
+    ))
 }

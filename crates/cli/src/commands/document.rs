@@ -27,7 +27,10 @@ impl Draft {
     /// Reads `--file`, or starts empty; `flags` (`--name` and its kin) are put over it, then `--set` has the last word.
     pub(crate) fn read(file: &File, flags: &[(&str, Option<&str>)]) -> CliResult<Self> {
         let (mut document, folder) = match &file.file {
-            Some(path) => (parse(path)?, path.parent().unwrap_or(Path::new("")).to_owned()),
+            Some(path) => (
+                parse(path)?,
+                path.parent().unwrap_or(Path::new("")).to_owned(),
+            ),
             None => (Document::empty(COMMAND_LINE), PathBuf::new()),
         };
         for (field, value) in flags {
@@ -36,7 +39,10 @@ impl Draft {
             }
         }
         for assignment in &file.set {
-            document.set(assignment).map_err(|error| CliError { exit: crate::error::Exit::Usage, ..error.into() })?;
+            document.set(assignment).map_err(|error| CliError {
+                exit: crate::error::Exit::Usage,
+                ..error.into()
+            })?;
         }
         Ok(Self { document, folder })
     }
@@ -46,12 +52,24 @@ impl Draft {
         let Tree::Mapping(entries) = &self.document.root().value else {
             return Err(self.fault("", "a mapping of fields was expected"));
         };
-        let Some(stray) = entries.iter().find(|entry| entry.key != "$schema" && !known.contains(&entry.key.as_str())) else { return Ok(()) };
+        let Some(stray) = entries
+            .iter()
+            .find(|entry| entry.key != "$schema" && !known.contains(&entry.key.as_str()))
+        else {
+            return Ok(());
+        };
         let mut error = self.document.fault(&stray.key, "unknown field");
         error.mark = stray.mark;
         let hint = match nearest(&stray.key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known fields are {}", known.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")),
+            None => format!(
+                "known fields are {}",
+                known
+                    .iter()
+                    .map(|field| format!("`{field}`"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
         };
         Err(error.with_hint(hint).into())
     }
@@ -62,7 +80,9 @@ impl Draft {
         for field in fields {
             match (self.document.at(field), self.text(field)) {
                 (_, Some(text)) => _ = body.insert((*field).to_owned(), Value::from(text)),
-                (Some(node), None) if node.value != Tree::Null => return Err(self.fault(field, "expected text")),
+                (Some(node), None) if node.value != Tree::Null => {
+                    return Err(self.fault(field, "expected text"));
+                }
                 _ => {}
             }
         }
@@ -82,7 +102,10 @@ impl Draft {
     pub(crate) fn read_part<T: DeserializeOwned>(&self, fields: &[&str]) -> CliResult<T> {
         let mut part = self.document.clone();
         if let Tree::Mapping(entries) = &self.document.root().value {
-            for entry in entries.iter().filter(|entry| !fields.contains(&entry.key.as_str())) {
+            for entry in entries
+                .iter()
+                .filter(|entry| !fields.contains(&entry.key.as_str()))
+            {
                 part.remove(&format!("\"{}\"", entry.key));
             }
         }
@@ -94,7 +117,8 @@ impl Draft {
         if !is_local(path) {
             return Ok(self.document.put(field, path)?);
         }
-        let absolute = std::path::absolute(path).map_err(|error| CliError::io("find", Path::new(path), &error))?;
+        let absolute = std::path::absolute(path)
+            .map_err(|error| CliError::io("find", Path::new(path), &error))?;
         Ok(self.document.put(field, &absolute.display().to_string())?)
     }
 
@@ -105,14 +129,22 @@ impl Draft {
 
     /// The text at a field that must be there.
     pub(crate) fn required(&self, field: &str, option: &str) -> CliResult<&str> {
-        self.text(field).filter(|text| !text.trim().is_empty()).ok_or_else(|| {
-            CliError::from(self.document.fault(field, "this field is required and is missing")).hint(format!("write it in the file or pass `{option}`"))
-        })
+        self.text(field)
+            .filter(|text| !text.trim().is_empty())
+            .ok_or_else(|| {
+                CliError::from(
+                    self.document
+                        .fault(field, "this field is required and is missing"),
+                )
+                .hint(format!("write it in the file or pass `{option}`"))
+            })
     }
 
     /// A mapping such as `tags`, its values as text.
     fn text_map(&self, field: &str) -> CliResult<Option<Value>> {
-        let Some(node) = self.document.at(field) else { return Ok(None) };
+        let Some(node) = self.document.at(field) else {
+            return Ok(None);
+        };
         let entries = match &node.value {
             Tree::Null => return Ok(None),
             Tree::Mapping(entries) => entries,
@@ -120,15 +152,25 @@ impl Draft {
         };
         let text = |entry: &lazuli_spec::yaml::Entry| {
             let place = format!("{field}.\"{}\"", entry.key);
-            let text = entry.node.as_text().ok_or_else(|| self.fault(&place, "expected text"))?;
+            let text = entry
+                .node
+                .as_text()
+                .ok_or_else(|| self.fault(&place, "expected text"))?;
             Ok((entry.key.clone(), Value::from(text)))
         };
-        entries.iter().map(text).collect::<CliResult<serde_json::Map<_, _>>>().map(|map| Some(Value::Object(map)))
+        entries
+            .iter()
+            .map(text)
+            .collect::<CliResult<serde_json::Map<_, _>>>()
+            .map(|map| Some(Value::Object(map)))
     }
 
     /// A local path written in the document, from the document's own folder.
     pub(crate) fn local(&self, path: &str) -> PathBuf {
-        let path = path.strip_prefix("file://").or_else(|| path.strip_prefix("file:")).unwrap_or(path);
+        let path = path
+            .strip_prefix("file://")
+            .or_else(|| path.strip_prefix("file:"))
+            .unwrap_or(path);
         self.folder.join(path.strip_prefix("./").unwrap_or(path))
     }
 
@@ -142,7 +184,9 @@ impl Draft {
         let local = self.local(path);
         match std::fs::metadata(&local) {
             Ok(_) => Ok(local),
-            Err(error) => Err(self.fault(field, format!("cannot read `{}`: {error}", local.display()))),
+            Err(error) => {
+                Err(self.fault(field, format!("cannot read `{}`: {error}", local.display())))
+            }
         }
     }
 
@@ -150,29 +194,44 @@ impl Draft {
     pub(crate) fn blame(&self, mut error: CliError) -> CliError {
         if let (Some(field), None) = (&error.field, &error.location) {
             let fault = self.document.fault(field, "");
-            error.location = fault.mark.map(|mark| format!("{}:{}:{}", self.document.origin(), mark.line, mark.column).into());
+            error.location = fault.mark.map(|mark| {
+                format!("{}:{}:{}", self.document.origin(), mark.line, mark.column).into()
+            });
         }
         error
     }
 }
 
 fn parse(path: &Path) -> CliResult<Document> {
-    let meta = std::fs::metadata(path).map_err(|error| CliError::io("read", path, &error).field("--file"))?;
+    let meta = std::fs::metadata(path)
+        .map_err(|error| CliError::io("read", path, &error).field("--file"))?;
     if meta.len() > lazuli_spec::yaml::MAX_BYTES as u64 {
-        return Err(CliError::new(format!("`{}` is {} bytes long; that is not a specification", path.display(), meta.len())).field("--file"));
+        return Err(CliError::new(format!(
+            "`{}` is {} bytes long; that is not a specification",
+            path.display(),
+            meta.len()
+        ))
+        .field("--file"));
     }
-    let bytes = std::fs::read(path).map_err(|error| CliError::io("read", path, &error).field("--file"))?;
-    let text = String::from_utf8(bytes).map_err(|_| CliError::new(format!("`{}` is not text in UTF-8", path.display())).field("--file"))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| CliError::io("read", path, &error).field("--file"))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        CliError::new(format!("`{}` is not text in UTF-8", path.display())).field("--file")
+    })?;
     Ok(Document::parse(&path.display().to_string(), &text)?)
 }
 
 impl From<YamlError> for CliError {
     fn from(error: YamlError) -> Self {
         let mut told = Self::new(&error.message);
-        told.location = error.origin.as_ref().filter(|origin| *origin != COMMAND_LINE).map(|origin| match error.mark {
-            Some(mark) => format!("{origin}:{}:{}", mark.line, mark.column).into(),
-            None => origin.as_str().into(),
-        });
+        told.location = error
+            .origin
+            .as_ref()
+            .filter(|origin| *origin != COMMAND_LINE)
+            .map(|origin| match error.mark {
+                Some(mark) => format!("{origin}:{}:{}", mark.line, mark.column).into(),
+                None => origin.as_str().into(),
+            });
         told.field = error.field.map(Into::into);
         told.hint = error.hint.map(Into::into);
         told
@@ -200,24 +259,48 @@ mod tests {
         let path = folder.path().join("thing.yml");
         std::fs::write(&path, text).unwrap();
         let set = set.iter().map(|text| (*text).to_owned()).collect();
-        let draft = Draft::read(&File { file: Some(path), set }, &[("name", Some("flag"))]);
+        let draft = Draft::read(
+            &File {
+                file: Some(path),
+                set,
+            },
+            &[("name", Some("flag"))],
+        );
         draft.map_err(|mut error| {
-            error.location = error.location.map(|place| place.rsplit('/').next().unwrap_or_default().into());
+            error.location = error
+                .location
+                .map(|place| place.rsplit('/').next().unwrap_or_default().into());
             error
         })
     }
 
     #[test]
     fn options_go_over_the_file_and_set_goes_over_options() {
-        let read = |set: &[&str]| draft("name: file\nversion: 1.10\n", set).unwrap().document.read::<Thing>().unwrap();
-        assert_eq!((read(&[]).name.as_str(), read(&[]).version.as_deref()), ("flag", Some("1.10")));
+        let read = |set: &[&str]| {
+            draft("name: file\nversion: 1.10\n", set)
+                .unwrap()
+                .document
+                .read::<Thing>()
+                .unwrap()
+        };
+        assert_eq!(
+            (read(&[]).name.as_str(), read(&[]).version.as_deref()),
+            ("flag", Some("1.10"))
+        );
         assert_eq!(read(&["name=set"]).name, "set");
     }
 
     #[test]
     fn mistakes_name_line_and_field() {
-        let mut error = draft("name: x\nversoin: 2\n", &[]).unwrap().document.read::<Thing>().map_err(CliError::from).unwrap_err();
-        error.location = error.location.map(|place| place.rsplit('/').next().unwrap().into());
+        let mut error = draft("name: x\nversoin: 2\n", &[])
+            .unwrap()
+            .document
+            .read::<Thing>()
+            .map_err(CliError::from)
+            .unwrap_err();
+        error.location = error
+            .location
+            .map(|place| place.rsplit('/').next().unwrap().into());
         insta::assert_snapshot!(error.render(), @r"
         error: thing.yml:2:1: unknown field
           field: versoin
@@ -226,7 +309,10 @@ mod tests {
         ");
         let error = draft("name: [x\n", &[]).unwrap_err();
         assert!(error.location.unwrap().starts_with("thing.yml:"));
-        assert_eq!(draft("name: x\n", &["nonsense"]).unwrap_err().exit, crate::error::Exit::Usage);
+        assert_eq!(
+            draft("name: x\n", &["nonsense"]).unwrap_err().exit,
+            crate::error::Exit::Usage
+        );
     }
 
     #[test]

@@ -77,19 +77,46 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
         ("description", args.description.as_deref()),
     ];
     let mut draft = Draft::read(&args.file, &flags)?;
-    for (field, path) in [("conda_file", &args.conda_file), ("requirements", &args.requirements)] {
+    for (field, path) in [
+        ("conda_file", &args.conda_file),
+        ("requirements", &args.requirements),
+    ] {
         if let Some(path) = path {
             draft.put_local(field, path)?;
         }
     }
     draft.required("name", "--name")?;
     local::inline_environment(&mut draft, "")?;
-    draft.only(&["name", "version", "image", "conda_file", "requirements", "build", "os_type", "inference_config", "description", "tags", "properties"])?;
+    draft.only(&[
+        "name",
+        "version",
+        "image",
+        "conda_file",
+        "requirements",
+        "build",
+        "os_type",
+        "inference_config",
+        "description",
+        "tags",
+        "properties",
+    ])?;
     let mut body = draft.body(&["name", "version", "image", "description", "os_type"])?;
-    let parts: InlineEnvironment = draft.read_part(&["name", "description", "image", "conda_file", "requirements", "build", "os_type", "inference_config"])?;
+    let parts: InlineEnvironment = draft.read_part(&[
+        "name",
+        "description",
+        "image",
+        "conda_file",
+        "requirements",
+        "build",
+        "os_type",
+        "inference_config",
+    ])?;
     body["conda_file"] = parts.conda_text().into();
     body["requirements"] = parts.requirements_text().into();
     let client = context.client()?;
-    let made = client.post(&client.path(&["environments"]), &body).await.map_err(|error| draft.blame(error))?;
+    let made = client
+        .post(&client.path(&["environments"]), &body)
+        .await
+        .map_err(|error| draft.blame(error))?;
     context.printer.object(made)
 }

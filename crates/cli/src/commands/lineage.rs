@@ -36,7 +36,12 @@ pub(crate) struct Show {
     #[arg(long, short = 'm', value_name = "NAME:VERSION", conflicts_with_all = ["endpoint_name", "job"])]
     model: Option<String>,
     /// A job.
-    #[arg(long, short = 'j', value_name = "NAME", conflicts_with = "endpoint_name")]
+    #[arg(
+        long,
+        short = 'j',
+        value_name = "NAME",
+        conflicts_with = "endpoint_name"
+    )]
     job: Option<String>,
 }
 
@@ -48,8 +53,19 @@ pub(crate) async fn run(context: &Context, command: Lineage) -> CliResult<()> {
         (Some(model), _) => of_model(client, model).await?,
         (None, Some(job)) => of_job(client, job).await?,
         (None, None) => {
-            let (endpoint, deployment) = (args.endpoint_name.unwrap_or_default(), args.deployment_name.unwrap_or_default());
-            client.get(&client.path(&["online-endpoints", &endpoint, "deployments", &deployment, "lineage"])).await?
+            let (endpoint, deployment) = (
+                args.endpoint_name.unwrap_or_default(),
+                args.deployment_name.unwrap_or_default(),
+            );
+            client
+                .get(&client.path(&[
+                    "online-endpoints",
+                    &endpoint,
+                    "deployments",
+                    &deployment,
+                    "lineage",
+                ]))
+                .await?
         }
     };
     print(context, lineage)
@@ -62,7 +78,10 @@ async fn of_model(client: &Client, text: &str) -> CliResult<Value> {
     if let Some(tree) = model.get("tree").filter(|tree| tree.is_string()) {
         node["content"] = tree.clone();
     }
-    let source = match (model.get("job_name").and_then(Value::as_str), model.get("run_id").and_then(Value::as_str)) {
+    let source = match (
+        model.get("job_name").and_then(Value::as_str),
+        model.get("run_id").and_then(Value::as_str),
+    ) {
         (Some(job), _) => Some(of_job(client, job).await?),
         (None, Some(run)) => Some(json!({ "kind": "run", "name": run })),
         (None, None) => None,
@@ -76,8 +95,16 @@ async fn of_model(client: &Client, text: &str) -> CliResult<Value> {
 /// A job and what it read, by content.
 async fn of_job(client: &Client, name: &str) -> CliResult<Value> {
     let job = client.get(&client.path(&["jobs", name])).await?;
-    let read = job.get("lineage").and_then(Value::as_array).into_iter().flatten().map(source).collect::<Vec<_>>();
-    Ok(json!({ "kind": "job", "name": name, "experiment": job["experiment_name"], "status": job["status"], "made_from": read }))
+    let read = job
+        .get("lineage")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(source)
+        .collect::<Vec<_>>();
+    Ok(
+        json!({ "kind": "job", "name": name, "experiment": job["experiment_name"], "status": job["status"], "made_from": read }),
+    )
 }
 
 fn source(edge: &Value) -> Value {
@@ -110,15 +137,37 @@ fn draw(lineage: &Value) -> String {
 
 fn step(text: &mut String, node: &Value, depth: usize) {
     let field = |key: &str| node.get(key).and_then(Value::as_str).unwrap_or_default();
-    let _ = write!(text, "{}{} {}", "  ".repeat(depth), field("kind"), field("name"));
-    let facts = node.as_object().into_iter().flatten().filter(|(key, value)| {
-        !matches!(key.as_str(), "kind" | "name" | "made_from") && (value.is_string() || value.is_number())
-    });
+    let _ = write!(
+        text,
+        "{}{} {}",
+        "  ".repeat(depth),
+        field("kind"),
+        field("name")
+    );
+    let facts = node
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| {
+            !matches!(key.as_str(), "kind" | "name" | "made_from")
+                && (value.is_string() || value.is_number())
+        });
     for (key, value) in facts {
-        let _ = write!(text, "  {key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let _ = write!(
+            text,
+            "  {key}={}",
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        );
     }
     text.push('\n');
-    for source in node.get("made_from").and_then(Value::as_array).into_iter().flatten() {
+    for source in node
+        .get("made_from")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         step(text, source, depth + 1);
     }
 }
@@ -129,8 +178,11 @@ mod tests {
 
     #[test]
     fn each_step_stands_below_what_it_made() {
-        let data = source(&json!({ "name": "table", "kind": "data", "reference": "azureml:iris:1", "asset": "iris", "version": "1", "tree": "ab12" }));
-        let job = json!({ "kind": "job", "name": "fox", "status": "Completed", "made_from": [data] });
+        let data = source(
+            &json!({ "name": "table", "kind": "data", "reference": "azureml:iris:1", "asset": "iris", "version": "1", "tree": "ab12" }),
+        );
+        let job =
+            json!({ "kind": "job", "name": "fox", "status": "Completed", "made_from": [data] });
         let model = json!({ "kind": "model", "name": "iris:3", "made_from": [job] });
         insta::assert_snapshot!(draw(&model), @r"
         model iris:3

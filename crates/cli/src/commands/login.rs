@@ -13,12 +13,14 @@ use crate::output::note;
 
 /// Options of `lazuli login`.
 #[derive(Debug, Args)]
-#[command(after_help = "The token is read from standard input, or from LAZULI_TOKEN. With --username, a password is read
+#[command(
+    after_help = "The token is read from standard input, or from LAZULI_TOKEN. With --username, a password is read
 instead and exchanged for a token.
 
 Examples:
   lazuli login --server https://ml.example.org:7878 --ca ca.pem < token.txt
-  pass show ml | lazuli login --server https://ml.example.org:7878 --username me")]
+  pass show ml | lazuli login --server https://ml.example.org:7878 --username me"
+)]
 pub(crate) struct Login {
     /// Log in with a password instead of a token.
     #[arg(long, short = 'u', value_name = "NAME")]
@@ -27,7 +29,9 @@ pub(crate) struct Login {
 
 /// Options of `lazuli logout`.
 #[derive(Debug, Args)]
-#[command(after_help = "The token itself goes on working elsewhere; `lazuli token revoke` ends it.")]
+#[command(
+    after_help = "The token itself goes on working elsewhere; `lazuli token revoke` ends it."
+)]
 pub(crate) struct Logout {}
 
 /// Options of `lazuli whoami`.
@@ -39,23 +43,42 @@ pub(crate) struct Whoami {}
 /// Checks a token against the server and remembers both.
 pub(crate) async fn login(context: &Context, args: Login) -> CliResult<()> {
     let mut target = Target::discover(&context.globals)?;
-    let from_environment = std::env::var("LAZULI_TOKEN").ok().filter(|token| !token.trim().is_empty());
+    let from_environment = std::env::var("LAZULI_TOKEN")
+        .ok()
+        .filter(|token| !token.trim().is_empty());
     let token = match (args.username, from_environment) {
-        (Some(name), _) => token_for_password(&target, &context.globals.workspace_name, &name, &secret("password")?).await?,
+        (Some(name), _) => {
+            token_for_password(
+                &target,
+                &context.globals.workspace_name,
+                &name,
+                &secret("password")?,
+            )
+            .await?
+        }
         (None, Some(token)) => token,
         (None, None) => secret("token")?,
     };
     target.set_token(token.trim(), "given to `lazuli login`");
     let client = Client::to(target.clone(), &context.globals.workspace_name)?;
     let who = client.get(&server_path(&["whoami"])).await?;
-    let ca = target.ca.as_deref().map(std::path::absolute).transpose().map_err(|error| CliError::new(format!("cannot find the certificate: {error}")))?;
+    let ca = target
+        .ca
+        .as_deref()
+        .map(std::path::absolute)
+        .transpose()
+        .map_err(|error| CliError::new(format!("cannot find the certificate: {error}")))?;
     let home = context.globals.home();
     let mut logins = Logins::read(&home)?;
     if let Some(token) = &target.token {
         logins.remember(&target.url, token, ca);
     }
     logins.write(&home)?;
-    note(format!("Logged in to {} as {}", target.url, who["name"].as_str().unwrap_or("?")));
+    note(format!(
+        "Logged in to {} as {}",
+        target.url,
+        who["name"].as_str().unwrap_or("?")
+    ));
     Ok(())
 }
 
@@ -78,8 +101,14 @@ pub(crate) async fn whoami(context: &Context, _: &Whoami) -> CliResult<()> {
     let client = context.client()?;
     let mut who = client.get(&server_path(&["whoami"])).await?;
     if let Some(fields) = who.as_object_mut() {
-        fields.insert("server".to_owned(), Value::from(client.target().url.clone()));
-        fields.insert("token".to_owned(), Value::from(client.target().token_from.clone()));
+        fields.insert(
+            "server".to_owned(),
+            Value::from(client.target().url.clone()),
+        );
+        fields.insert(
+            "token".to_owned(),
+            Value::from(client.target().token_from.clone()),
+        );
         if context.printer.for_people() {
             count_actions(fields);
         }
@@ -91,16 +120,27 @@ pub(crate) async fn whoami(context: &Context, _: &Whoami) -> CliResult<()> {
 fn count_actions(fields: &mut serde_json::Map<String, Value>) {
     for key in ["allowed_in_workspace", "allowed_on_server"] {
         if let Some(count) = fields.get(key).and_then(Value::as_array).map(Vec::len) {
-            fields.insert(key.to_owned(), Value::from(format!("{count} actions (`-o json` names them)")));
+            fields.insert(
+                key.to_owned(),
+                Value::from(format!("{count} actions (`-o json` names them)")),
+            );
         }
     }
 }
 
 /// Proves the password with basic authentication and makes a token in exchange: passwords are not kept.
-async fn token_for_password(target: &Target, workspace: &str, name: &str, password: &str) -> CliResult<String> {
+async fn token_for_password(
+    target: &Target,
+    workspace: &str,
+    name: &str,
+    password: &str,
+) -> CliResult<String> {
     let client = Client::to(target.without_token(), workspace)?;
     let body = json!({ "name": "lazuli-login", "scopes": ["*"] });
-    let request = client.request(reqwest::Method::POST, &server_path(&["tokens"])).basic_auth(name, Some(password)).json(&body);
+    let request = client
+        .request(reqwest::Method::POST, &server_path(&["tokens"]))
+        .basic_auth(name, Some(password))
+        .json(&body);
     let answer = client.send(request).await?.json().await?;
     super::token::text_of(&answer).map(str::to_owned)
 }
@@ -117,7 +157,8 @@ fn secret(what: &str) -> CliResult<String> {
     .map_err(|error| CliError::new(format!("cannot read the {what}: {error}")))?;
     let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
-        return Err(CliError::usage(format!("no {what} was given")).hint(format!("pipe the {what} into standard input")));
+        return Err(CliError::usage(format!("no {what} was given"))
+            .hint(format!("pipe the {what} into standard input")));
     }
     Ok(text.to_owned())
 }

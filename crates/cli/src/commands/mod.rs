@@ -50,7 +50,11 @@ pub(crate) struct Context {
 impl Context {
     fn new(globals: Globals) -> CliResult<Self> {
         let printer = Printer::new(globals.output, globals.query.as_deref())?;
-        Ok(Self { globals, printer, client: OnceCell::new() })
+        Ok(Self {
+            globals,
+            printer,
+            client: OnceCell::new(),
+        })
     }
 
     /// The connection, made on first use.

@@ -103,8 +103,13 @@ pub(crate) async fn run(context: &Context, command: Model) -> CliResult<()> {
         Model::SetAlias(args) => set_alias(context, &args).await,
         Model::DeleteAlias(args) => {
             let (client, named) = (context.client()?, args.asset.named()?);
-            client.delete(&client.path(&[MODEL.collection, &named.name, "labels", &args.alias])).await?;
-            note(format!("Removed the alias `{}` of `{}`", args.alias, named.name));
+            client
+                .delete(&client.path(&[MODEL.collection, &named.name, "labels", &args.alias]))
+                .await?;
+            note(format!(
+                "Removed the alias `{}` of `{}`",
+                args.alias, named.name
+            ));
             Ok(())
         }
     }
@@ -115,7 +120,10 @@ async fn set_alias(context: &Context, args: &SetAlias) -> CliResult<()> {
     let version = MODEL.version(client, &named).await?;
     let path = client.path(&[MODEL.collection, &named.name, "labels", &args.alias]);
     client.put(&path, &json!({ "version": version })).await?;
-    note(format!("`{}@{}` is version {version}", named.name, args.alias));
+    note(format!(
+        "`{}@{}` is version {version}",
+        named.name, args.alias
+    ));
     Ok(())
 }
 
@@ -131,15 +139,37 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     if let Some(path) = &args.path {
         draft.put_local("path", path)?;
     }
-    draft.only(&["name", "version", "type", "path", "description", "stage", "tags", "properties", "flavors", "job_name"])?;
+    draft.only(&[
+        "name",
+        "version",
+        "type",
+        "path",
+        "description",
+        "stage",
+        "tags",
+        "properties",
+        "flavors",
+        "job_name",
+    ])?;
     let name = draft.required("name", "--name")?.to_owned();
     draft.required("path", "--path")?;
     local::send_named(context, &mut draft, "path", &name).await?;
-    let mut body = draft.body(&["name", "version", "type", "path", "description", "stage", "job_name"])?;
+    let mut body = draft.body(&[
+        "name",
+        "version",
+        "type",
+        "path",
+        "description",
+        "stage",
+        "job_name",
+    ])?;
     if let Some(flavors) = draft.json("flavors")? {
         body["flavors"] = flavors;
     }
     let client = context.client()?;
-    let made = client.post(&client.path(&["models"]), &body).await.map_err(|error| draft.blame(error))?;
+    let made = client
+        .post(&client.path(&["models"]), &body)
+        .await
+        .map_err(|error| draft.blame(error))?;
     context.printer.object(made)
 }

@@ -147,7 +147,10 @@ impl One {
 }
 
 fn path(client: &Client, endpoint: &str, name: &str, rest: &[&str]) -> String {
-    let segments: Vec<&str> = [COLLECTION, endpoint, "deployments", name].into_iter().chain(rest.iter().copied()).collect();
+    let segments: Vec<&str> = [COLLECTION, endpoint, "deployments", name]
+        .into_iter()
+        .chain(rest.iter().copied())
+        .collect();
     client.path(&segments)
 }
 
@@ -158,26 +161,51 @@ pub(crate) async fn run(context: &Context, command: OnlineDeployment) -> CliResu
         OnlineDeployment::Create(args) => create(context, &args).await,
         OnlineDeployment::List(of) => {
             let path = client.path(&[COLLECTION, &of.endpoint_name, "deployments"]);
-            context.printer.list(client.list(&path, &[], None).await?, COLUMNS)
+            context
+                .printer
+                .list(client.list(&path, &[], None).await?, COLUMNS)
         }
-        OnlineDeployment::Show(one) => context.printer.object(client.get(&one.path(client, &[])).await?),
+        OnlineDeployment::Show(one) => context
+            .printer
+            .object(client.get(&one.path(client, &[])).await?),
         OnlineDeployment::Update(args) => update(context, &args).await,
         OnlineDeployment::Delete(args) => {
-            args.consent.obtain(&format!("delete the deployment `{}` of `{}`", args.one.name.get(), args.one.of.endpoint_name))?;
+            args.consent.obtain(&format!(
+                "delete the deployment `{}` of `{}`",
+                args.one.name.get(),
+                args.one.of.endpoint_name
+            ))?;
             client.delete(&args.one.path(client, &[])).await?;
             note(format!("Deleted the deployment `{}`", args.one.name.get()));
             Ok(())
         }
         OnlineDeployment::GetLogs(args) => {
-            let container = if args.container == Container::InferenceServer { "inference-server" } else { "storage-initializer" };
-            write_stdout(&logs(client, &args.one.path(client, &["logs"]), args.lines, container).await?)
+            let container = if args.container == Container::InferenceServer {
+                "inference-server"
+            } else {
+                "storage-initializer"
+            };
+            write_stdout(
+                &logs(
+                    client,
+                    &args.one.path(client, &["logs"]),
+                    args.lines,
+                    container,
+                )
+                .await?,
+            )
         }
-        OnlineDeployment::Lineage(one) => super::lineage::print(context, client.get(&one.path(client, &["lineage"])).await?),
+        OnlineDeployment::Lineage(one) => {
+            super::lineage::print(context, client.get(&one.path(client, &["lineage"])).await?)
+        }
     }
 }
 
 async fn create(context: &Context, args: &Create) -> CliResult<()> {
-    let flags = [("name", args.name.as_deref()), ("endpoint_name", args.endpoint_name.as_deref())];
+    let flags = [
+        ("name", args.name.as_deref()),
+        ("endpoint_name", args.endpoint_name.as_deref()),
+    ];
     let mut draft = Draft::read(&args.file, &flags)?;
     draft.required("name", "--name")?;
     draft.required("endpoint_name", "--endpoint-name")?;
@@ -187,7 +215,10 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     let (name, endpoint) = (spec.name, spec.endpoint_name);
     let client = context.client()?;
     let path = path(client, &endpoint, &name, &[]);
-    let mut made = client.put(&path, &body).await.map_err(|error| draft.blame(error))?;
+    let mut made = client
+        .put(&path, &body)
+        .await
+        .map_err(|error| draft.blame(error))?;
     if !args.no_wait {
         made = wait::until_at_rest(client, &path, &format!("{endpoint}/{name}")).await?;
         if wait::state(&made) == "Failed" {
@@ -196,7 +227,9 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     }
     if args.all_traffic {
         let endpoint = client.path(&[COLLECTION, &endpoint]);
-        client.patch(&endpoint, &json!({ "traffic": { name: 100 } }), None).await?;
+        client
+            .patch(&endpoint, &json!({ "traffic": { name: 100 } }), None)
+            .await?;
     }
     context.printer.object(made)
 }
@@ -205,7 +238,11 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
 async fn send_local(context: &Context, draft: &mut Draft) -> CliResult<()> {
     local::inline_environment(draft, "environment.")?;
     local::send(context, draft, "code_configuration.code", "code").await?;
-    if draft.document.at("model").is_some_and(|model| model.as_text().is_some_and(is_local)) {
+    if draft
+        .document
+        .at("model")
+        .is_some_and(|model| model.as_text().is_some_and(is_local))
+    {
         local::send_named(context, draft, "model", "model").await?;
     }
     local::send_named(context, draft, "model.path", "model").await?;
@@ -214,13 +251,27 @@ async fn send_local(context: &Context, draft: &mut Draft) -> CliResult<()> {
 
 /// Why a deployment failed: the reason, and what its processes wrote last (the traceback of `init()`).
 async fn failure(client: &Client, path: &str, name: &str, made: &Value) -> CliError {
-    let reason = made.get("error").and_then(|error| error.get("message").unwrap_or(error).as_str()).unwrap_or("it could not be started");
+    let reason = made
+        .get("error")
+        .and_then(|error| error.get("message").unwrap_or(error).as_str())
+        .unwrap_or("it could not be started");
     let error = CliError::new(format!("the deployment `{name}` failed: {reason}"));
     let error = error.hint("`lazuli online-deployment get-logs` shows the whole log; correct the cause and create the deployment again");
-    if let Some(traceback) = made.pointer("/error/traceback").and_then(Value::as_str).filter(|text| !text.trim().is_empty()) {
+    if let Some(traceback) = made
+        .pointer("/error/traceback")
+        .and_then(Value::as_str)
+        .filter(|text| !text.trim().is_empty())
+    {
         return error.detail(traceback);
     }
-    match logs(client, &format!("{path}/logs"), LAST_LINES, "inference-server").await {
+    match logs(
+        client,
+        &format!("{path}/logs"),
+        LAST_LINES,
+        "inference-server",
+    )
+    .await
+    {
         Ok(lines) if !lines.trim().is_empty() => error.detail(lines),
         _ => error,
     }
@@ -228,8 +279,17 @@ async fn failure(client: &Client, path: &str, name: &str, made: &Value) -> CliEr
 
 /// The log's last lines.
 async fn logs(client: &Client, path: &str, lines: u32, container: &str) -> CliResult<String> {
-    let found = client.get_with(path, &[("lines", &lines.to_string()), ("container_type", container)]).await?;
-    let mut log = found.get("content").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let found = client
+        .get_with(
+            path,
+            &[("lines", &lines.to_string()), ("container_type", container)],
+        )
+        .await?;
+    let mut log = found
+        .get("content")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     if !log.is_empty() && !log.ends_with('\n') {
         log.push('\n');
     }
@@ -240,12 +300,17 @@ async fn update(context: &Context, args: &Update) -> CliResult<()> {
     let client = context.client()?;
     let path = args.one.path(client, &[]);
     let (current, tag) = client.get_tagged(&path).await?;
-    let mut body = match (args.description.is_none() && args.set.is_empty(), args.instance_count) {
+    let mut body = match (
+        args.description.is_none() && args.set.is_empty(),
+        args.instance_count,
+    ) {
         (true, Some(_)) => json!({}),
         _ => change(&current, args.description.as_deref(), &args.set)?,
     };
     if let Some(count) = args.instance_count {
         body["instance_count"] = json!(count);
     }
-    context.printer.object(client.patch(&path, &body, tag.as_deref()).await?)
+    context
+        .printer
+        .object(client.patch(&path, &body, tag.as_deref()).await?)
 }

@@ -148,32 +148,58 @@ pub(crate) async fn run(context: &Context, command: OnlineEndpoint) -> CliResult
         OnlineEndpoint::Create(args) => create(context, &args).await,
         OnlineEndpoint::List => {
             let endpoints = client.list(&client.path(&[COLLECTION]), &[], None).await?;
-            context.printer.list(endpoints.into_iter().map(|endpoint| addressed(client, endpoint)).collect(), COLUMNS)
+            context.printer.list(
+                endpoints
+                    .into_iter()
+                    .map(|endpoint| addressed(client, endpoint))
+                    .collect(),
+                COLUMNS,
+            )
         }
-        OnlineEndpoint::Show(name) => show(context, client.get(&client.path(&[COLLECTION, name.get()])).await?),
+        OnlineEndpoint::Show(name) => show(
+            context,
+            client.get(&client.path(&[COLLECTION, name.get()])).await?,
+        ),
         OnlineEndpoint::Update(args) => update(context, &args).await,
         OnlineEndpoint::Delete(args) => delete(context, &args).await,
         OnlineEndpoint::Invoke(args) => invoke(client, &args).await,
-        OnlineEndpoint::GetCredentials(name) => context.printer.object(client.get(&client.path(&[COLLECTION, name.get(), "keys"])).await?),
+        OnlineEndpoint::GetCredentials(name) => context.printer.object(
+            client
+                .get(&client.path(&[COLLECTION, name.get(), "keys"]))
+                .await?,
+        ),
         OnlineEndpoint::RegenerateKeys(args) => regenerate(context, &args).await,
     }
 }
 
 async fn create(context: &Context, args: &Create) -> CliResult<()> {
-    let flags = [("name", args.name.as_deref()), ("auth_mode", args.auth_mode.as_deref()), ("description", args.description.as_deref())];
+    let flags = [
+        ("name", args.name.as_deref()),
+        ("auth_mode", args.auth_mode.as_deref()),
+        ("description", args.description.as_deref()),
+    ];
     let draft = Draft::read(&args.file, &flags)?;
     draft.required("name", "--name")?;
     let spec = EndpointSpec::read(&draft.document, None)?;
     let body = serde_json::to_value(&spec).map_err(|error| CliError::new(error.to_string()))?;
     let client = context.client()?;
     let path = client.path(&[COLLECTION, &spec.name]);
-    let made = client.put(&path, &body).await.map_err(|error| draft.blame(error))?;
-    let made = if args.no_wait { made } else { wait::until_at_rest(client, &path, &spec.name).await? };
+    let made = client
+        .put(&path, &body)
+        .await
+        .map_err(|error| draft.blame(error))?;
+    let made = if args.no_wait {
+        made
+    } else {
+        wait::until_at_rest(client, &path, &spec.name).await?
+    };
     show(context, made)
 }
 
 fn show(context: &Context, endpoint: Value) -> CliResult<()> {
-    context.printer.object(addressed(context.client()?, endpoint))
+    context
+        .printer
+        .object(addressed(context.client()?, endpoint))
 }
 
 /// The server knows its paths; the client knows under which address it reached them.
@@ -206,19 +232,37 @@ async fn update(context: &Context, args: &Update) -> CliResult<()> {
 /// `blue=90 green=10`, in one argument or in several.
 fn traffic(words: &[String]) -> CliResult<Option<Value>> {
     let mut shares = Map::new();
-    for word in words.iter().flat_map(|words| words.split([' ', ','])).filter(|word| !word.is_empty()) {
-        let wrong = || CliError::usage(format!("`{word}` is not a share of the traffic")).field("--traffic").hint("write `blue=90 green=10`");
+    for word in words
+        .iter()
+        .flat_map(|words| words.split([' ', ',']))
+        .filter(|word| !word.is_empty())
+    {
+        let wrong = || {
+            CliError::usage(format!("`{word}` is not a share of the traffic"))
+                .field("--traffic")
+                .hint("write `blue=90 green=10`")
+        };
         let (name, percent) = word.split_once('=').ok_or_else(wrong)?;
-        let percent: u8 = percent.trim_end_matches('%').parse().ok().filter(|percent| *percent <= 100).ok_or_else(wrong)?;
+        let percent: u8 = percent
+            .trim_end_matches('%')
+            .parse()
+            .ok()
+            .filter(|percent| *percent <= 100)
+            .ok_or_else(wrong)?;
         shares.insert(name.to_owned(), json!(percent));
     }
     Ok((!words.is_empty()).then_some(Value::Object(shares)))
 }
 
 async fn delete(context: &Context, args: &Delete) -> CliResult<()> {
-    args.consent.obtain(&format!("delete the endpoint `{}` and its deployments", args.name.get()))?;
+    args.consent.obtain(&format!(
+        "delete the endpoint `{}` and its deployments",
+        args.name.get()
+    ))?;
     let client = context.client()?;
-    client.delete(&client.path(&[COLLECTION, args.name.get()])).await?;
+    client
+        .delete(&client.path(&[COLLECTION, args.name.get()]))
+        .await?;
     note(format!("Deleted the endpoint `{}`", args.name.get()));
     Ok(())
 }
@@ -226,11 +270,19 @@ async fn delete(context: &Context, args: &Delete) -> CliResult<()> {
 /// Scores as any caller would: at the scoring URI's path, with the endpoint's own key.
 async fn invoke(client: &Client, args: &Invoke) -> CliResult<()> {
     let body = request_body(&args.request_file)?;
-    let keys = client.get(&client.path(&[COLLECTION, args.name.get(), "keys"])).await?;
-    let key = keys.get("primaryKey").and_then(Value::as_str).unwrap_or_default();
+    let keys = client
+        .get(&client.path(&[COLLECTION, args.name.get(), "keys"]))
+        .await?;
+    let key = keys
+        .get("primaryKey")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let mut path = "/endpoints".to_owned();
     push_segments(&mut path, &[args.name.get(), "score"]);
-    let mut request = client.keyed_request(Method::POST, &path, key).header(reqwest::header::CONTENT_TYPE, "application/json").body(body);
+    let mut request = client
+        .keyed_request(Method::POST, &path, key)
+        .header(reqwest::header::CONTENT_TYPE, "application/json")
+        .body(body);
     if let Some(deployment) = &args.deployment_name {
         request = request.header("azureml-model-deployment", deployment);
     }
@@ -252,11 +304,20 @@ fn request_body(path: &Path) -> CliResult<Vec<u8>> {
 }
 
 async fn regenerate(context: &Context, args: &Regenerate) -> CliResult<()> {
-    let which = if matches!(args.key_type, KeyType::Primary) { "primary" } else { "secondary" };
-    args.consent.obtain(&format!("replace the {which} key of `{}`; callers that use it will be refused", args.name.get()))?;
+    let which = if matches!(args.key_type, KeyType::Primary) {
+        "primary"
+    } else {
+        "secondary"
+    };
+    args.consent.obtain(&format!(
+        "replace the {which} key of `{}`; callers that use it will be refused",
+        args.name.get()
+    ))?;
     let client = context.client()?;
     let path = client.path(&[COLLECTION, args.name.get(), "keys", "regenerate"]);
-    context.printer.object(client.post(&path, &json!({ "key_type": which })).await?)
+    context
+        .printer
+        .object(client.post(&path, &json!({ "key_type": which })).await?)
 }
 
 #[cfg(test)]
@@ -265,13 +326,24 @@ mod tests {
 
     #[test]
     fn traffic_is_read_in_one_argument_or_several() {
-        let read = |words: &[&str]| traffic(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        let read = |words: &[&str]| {
+            traffic(
+                &words
+                    .iter()
+                    .map(|word| (*word).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
         let both = json!({ "blue": 90, "green": 10 });
         assert_eq!(read(&["blue=90 green=10"]).unwrap(), Some(both.clone()));
         assert_eq!(read(&["blue=90", "green=10%"]).unwrap(), Some(both));
         assert_eq!(read(&[]).unwrap(), None);
         for wrong in ["blue", "blue=x", "blue=101", "blue=-1"] {
-            assert_eq!(read(&[wrong]).unwrap_err().field.as_deref(), Some("--traffic"), "{wrong}");
+            assert_eq!(
+                read(&[wrong]).unwrap_err().field.as_deref(),
+                Some("--traffic"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -113,7 +113,10 @@ pub(crate) struct Unassign {
 pub(crate) async fn run(context: &Context, command: Role) -> CliResult<()> {
     let client = context.client()?;
     match command {
-        Role::List => context.printer.list(client.list(&server_path(&["roles"]), &[], None).await?, ROLES),
+        Role::List => context.printer.list(
+            client.list(&server_path(&["roles"]), &[], None).await?,
+            ROLES,
+        ),
         Role::Show(args) => {
             let roles = client.list(&server_path(&["roles"]), &[], None).await?;
             let is_it = |role: &Value| {
@@ -121,11 +124,16 @@ pub(crate) async fn run(context: &Context, command: Role) -> CliResult<()> {
                 field("id") == args.role || field("name").eq_ignore_ascii_case(&args.role)
             };
             let role = roles.into_iter().find(is_it);
-            context.printer.object(role.ok_or_else(|| CliError::not_found(format!("there is no role `{}`", args.role)).hint("`lazuli role list` shows the roles"))?)
+            context.printer.object(role.ok_or_else(|| {
+                CliError::not_found(format!("there is no role `{}`", args.role))
+                    .hint("`lazuli role list` shows the roles")
+            })?)
         }
         Role::Create(args) => {
             let body = json!({ "name": args.name, "description": args.description, "actions": args.actions, "not_actions": args.not_actions });
-            context.printer.object(client.post(&server_path(&["roles"]), &body).await?)
+            context
+                .printer
+                .object(client.post(&server_path(&["roles"]), &body).await?)
         }
         Role::Assignment(command) => assignment(context, command).await,
     }
@@ -136,7 +144,9 @@ async fn assignment(context: &Context, command: Assignment) -> CliResult<()> {
     match command {
         Assignment::Create(args) => {
             let body = json!({ "principal": args.assignee, "role": args.role });
-            context.printer.object(client.post(&path(client, &args.place, &[]), &body).await?)
+            context
+                .printer
+                .object(client.post(&path(client, &args.place, &[]), &body).await?)
         }
         Assignment::List(place) => {
             let mut given = client.list(&path(client, &place, &[]), &[], None).await?;
@@ -146,8 +156,11 @@ async fn assignment(context: &Context, command: Assignment) -> CliResult<()> {
             context.printer.list(given, ASSIGNMENTS)
         }
         Assignment::Delete(args) => {
-            args.consent.obtain(&format!("take away the role of assignment `{}`", args.id))?;
-            client.delete(&path(client, &args.place, &[&args.id])).await?;
+            args.consent
+                .obtain(&format!("take away the role of assignment `{}`", args.id))?;
+            client
+                .delete(&path(client, &args.place, &[&args.id]))
+                .await?;
             note(format!("Deleted the role assignment `{}`", args.id));
             Ok(())
         }
@@ -156,10 +169,18 @@ async fn assignment(context: &Context, command: Assignment) -> CliResult<()> {
 
 /// Puts names beside ids. Who may not list users sees their ids.
 async fn name_parts(client: &Client, given: &mut [Value]) {
-    for (collection, id, name) in [("roles", "role_id", "role_name"), ("principals", "principal_id", "principal_name")] {
-        let known = client.list(&server_path(&[collection]), &[], None).await.unwrap_or_default();
+    for (collection, id, name) in [
+        ("roles", "role_id", "role_name"),
+        ("principals", "principal_id", "principal_name"),
+    ] {
+        let known = client
+            .list(&server_path(&[collection]), &[], None)
+            .await
+            .unwrap_or_default();
         for assignment in given.iter_mut() {
-            let found = known.iter().find(|known| known.get("id") == assignment.get(id));
+            let found = known
+                .iter()
+                .find(|known| known.get("id") == assignment.get(id));
             if let Some(found) = found.and_then(|found| found.get("name")) {
                 assignment[name] = found.clone();
             }
@@ -168,6 +189,12 @@ async fn name_parts(client: &Client, given: &mut [Value]) {
 }
 
 fn path(client: &Client, place: &Place, rest: &[&str]) -> String {
-    let segments: Vec<&str> = std::iter::once("role-assignments").chain(rest.iter().copied()).collect();
-    if place.on_server { server_path(&segments) } else { client.path(&segments) }
+    let segments: Vec<&str> = std::iter::once("role-assignments")
+        .chain(rest.iter().copied())
+        .collect();
+    if place.on_server {
+        server_path(&segments)
+    } else {
+        client.path(&segments)
+    }
 }

@@ -72,10 +72,21 @@ pub(crate) async fn run(context: &Context, command: Token) -> CliResult<()> {
     let client = context.client()?;
     match command {
         Token::Create(args) => {
-            let mut body = Map::from_iter([("name".to_owned(), json!(args.name)), ("scopes".to_owned(), json!(args.scopes))]);
-            body.extend(args.expires_in.map(|seconds| ("expires_in_seconds".to_owned(), json!(seconds))));
-            body.extend(args.principal.map(|name| ("principal".to_owned(), json!(name))));
-            let made = client.post(&server_path(&["tokens"]), &Value::Object(body)).await?;
+            let mut body = Map::from_iter([
+                ("name".to_owned(), json!(args.name)),
+                ("scopes".to_owned(), json!(args.scopes)),
+            ]);
+            body.extend(
+                args.expires_in
+                    .map(|seconds| ("expires_in_seconds".to_owned(), json!(seconds))),
+            );
+            body.extend(
+                args.principal
+                    .map(|name| ("principal".to_owned(), json!(name))),
+            );
+            let made = client
+                .post(&server_path(&["tokens"]), &Value::Object(body))
+                .await?;
             context.printer.object(made)?;
             if context.printer.for_people() {
                 note("\nKeep the token now: it is not shown again.");
@@ -83,11 +94,19 @@ pub(crate) async fn run(context: &Context, command: Token) -> CliResult<()> {
             Ok(())
         }
         Token::List(args) => {
-            let query: &[(&str, String)] = if args.all { &[("all", "true".to_owned())] } else { &[] };
-            context.printer.list(client.list(&server_path(&["tokens"]), query, None).await?, COLUMNS)
+            let query: &[(&str, String)] = if args.all {
+                &[("all", "true".to_owned())]
+            } else {
+                &[]
+            };
+            context.printer.list(
+                client.list(&server_path(&["tokens"]), query, None).await?,
+                COLUMNS,
+            )
         }
         Token::Revoke(args) => {
-            args.consent.obtain(&format!("revoke the token `{}`", args.id))?;
+            args.consent
+                .obtain(&format!("revoke the token `{}`", args.id))?;
             client.delete(&server_path(&["tokens", &args.id])).await?;
             note(format!("Revoked the token `{}`", args.id));
             Ok(())
@@ -108,12 +127,18 @@ pub(crate) fn seconds(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     let count: u64 = digits.parse().map_err(|_| wrong())?;
-    count.checked_mul(factor).filter(|seconds| *seconds > 0).ok_or_else(wrong)
+    count
+        .checked_mul(factor)
+        .filter(|seconds| *seconds > 0)
+        .ok_or_else(wrong)
 }
 
 /// The text of a new token in the server's answer.
 pub(crate) fn text_of(answer: &Value) -> CliResult<&str> {
-    answer.get("token").and_then(Value::as_str).ok_or_else(|| CliError::new("the server's answer holds no token"))
+    answer
+        .get("token")
+        .and_then(Value::as_str)
+        .ok_or_else(|| CliError::new("the server's answer holds no token"))
 }
 
 #[cfg(test)]
@@ -122,8 +147,20 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        assert_eq!((seconds("90d"), seconds("12h"), seconds("45")), (Ok(7_776_000), Ok(43_200), Ok(45)));
-        for wrong in ["", "d", "0s", "1w", "-5m", "1.5h", "99999999999999999999d", "5ä"] {
+        assert_eq!(
+            (seconds("90d"), seconds("12h"), seconds("45")),
+            (Ok(7_776_000), Ok(43_200), Ok(45))
+        );
+        for wrong in [
+            "",
+            "d",
+            "0s",
+            "1w",
+            "-5m",
+            "1.5h",
+            "99999999999999999999d",
+            "5ä",
+        ] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
     }

@@ -67,19 +67,35 @@ pub(crate) async fn run(context: &Context, command: User) -> CliResult<()> {
     let client = context.client()?;
     match command {
         User::Create(args) => {
-            let kind = if args.kind == Kind::User { "user" } else { "service" };
+            let kind = if args.kind == Kind::User {
+                "user"
+            } else {
+                "service"
+            };
             let mut body = json!({ "name": args.name, "kind": kind });
             if let Some(name) = args.display_name {
                 body["display_name"] = Value::from(name);
             }
-            context.printer.object(client.post(&server_path(&["principals"]), &body).await?)
+            context
+                .printer
+                .object(client.post(&server_path(&["principals"]), &body).await?)
         }
-        User::List => context.printer.list(client.list(&server_path(&["principals"]), &[], None).await?, COLUMNS),
+        User::List => context.printer.list(
+            client
+                .list(&server_path(&["principals"]), &[], None)
+                .await?,
+            COLUMNS,
+        ),
         User::Disable(name) => set_disabled(context, name.get(), true).await,
         User::Enable(name) => set_disabled(context, name.get(), false).await,
         User::SetPassword(name) => {
             let password = password()?;
-            client.put(&server_path(&["principals", name.get(), "password"]), &json!({ "password": password })).await?;
+            client
+                .put(
+                    &server_path(&["principals", name.get(), "password"]),
+                    &json!({ "password": password }),
+                )
+                .await?;
             note(format!("Set the password of `{}`", name.get()));
             Ok(())
         }
@@ -88,8 +104,14 @@ pub(crate) async fn run(context: &Context, command: User) -> CliResult<()> {
 
 async fn set_disabled(context: &Context, name: &str, disabled: bool) -> CliResult<()> {
     let client = context.client()?;
-    let path = server_path(&["principals", name, if disabled { "disable" } else { "enable" }]);
-    context.printer.object(client.post(&path, &json!({})).await?)
+    let path = server_path(&[
+        "principals",
+        name,
+        if disabled { "disable" } else { "enable" },
+    ]);
+    context
+        .printer
+        .object(client.post(&path, &json!({})).await?)
 }
 
 /// A password is never an argument: those show in process lists and shell histories.

@@ -20,8 +20,16 @@ pub(crate) async fn run(context: &Context, args: &Version) -> CliResult<()> {
     if !args.client_only {
         let client = context.client()?;
         versions["server_url"] = Value::from(client.target().url.clone());
-        versions["server"] = match client.send(client.request(reqwest::Method::GET, "/healthz")).await {
-            Ok(answer) => answer.json().await?.get("version").cloned().unwrap_or_default(),
+        versions["server"] = match client
+            .send(client.request(reqwest::Method::GET, "/healthz"))
+            .await
+        {
+            Ok(answer) => answer
+                .json()
+                .await?
+                .get("version")
+                .cloned()
+                .unwrap_or_default(),
             Err(error) => Value::from(format!("not known: {error}")),
         };
     }

@@ -11,12 +11,21 @@ use crate::error::CliResult;
 use crate::output::note;
 
 /// States in which nothing more will happen.
-const AT_REST: [&str; 6] = ["Succeeded", "Completed", "Failed", "Canceled", "Deleted", "NotFound"];
+const AT_REST: [&str; 6] = [
+    "Succeeded",
+    "Completed",
+    "Failed",
+    "Canceled",
+    "Deleted",
+    "NotFound",
+];
 
 /// The state of an object, by whichever name its kind has for it.
 pub(crate) fn state(object: &Value) -> &str {
     let field = |key: &str| object.get(key).and_then(Value::as_str);
-    field("provisioning_state").or_else(|| field("status")).unwrap_or("Succeeded")
+    field("provisioning_state")
+        .or_else(|| field("status"))
+        .unwrap_or("Succeeded")
 }
 
 /// Whether nothing more will happen.
@@ -27,7 +36,10 @@ pub(crate) fn is_at_rest(state: &str) -> bool {
 /// Asks again until the object at `path` is at rest. The pauses grow: short work is seen at once, long work costs little.
 pub(crate) async fn until_at_rest(client: &Client, path: &str, what: &str) -> CliResult<Value> {
     let spinner = ProgressBar::new_spinner();
-    spinner.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    spinner.set_style(
+        ProgressStyle::with_template("{spinner} {msg} {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     let is_watched = std::io::stderr().is_terminal();
     let mut pause = Duration::from_millis(50);
     let mut told = String::new();

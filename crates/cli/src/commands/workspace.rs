@@ -58,19 +58,42 @@ pub(crate) async fn run(context: &Context, command: Workspace) -> CliResult<()> 
     let client = context.client()?;
     match command {
         Workspace::Create(args) => {
-            let flags = [("name", args.name.as_deref()), ("display_name", args.display_name.as_deref()), ("description", args.description.as_deref())];
+            let flags = [
+                ("name", args.name.as_deref()),
+                ("display_name", args.display_name.as_deref()),
+                ("description", args.description.as_deref()),
+            ];
             let draft = Draft::read(&args.file, &flags)?;
-            draft.only(&["name", "display_name", "description", "tags", "location", "resource_group"])?;
+            draft.only(&[
+                "name",
+                "display_name",
+                "description",
+                "tags",
+                "location",
+                "resource_group",
+            ])?;
             draft.required("name", "--name")?;
             let body = draft.body(&["name", "display_name", "description"])?;
-            let made = client.post(&server_path(&["workspaces"]), &body).await.map_err(|error| draft.blame(error))?;
+            let made = client
+                .post(&server_path(&["workspaces"]), &body)
+                .await
+                .map_err(|error| draft.blame(error))?;
             context.printer.object(made)
         }
-        Workspace::List => context.printer.list(client.list(&server_path(&["workspaces"]), &[], None).await?, COLUMNS),
+        Workspace::List => context.printer.list(
+            client
+                .list(&server_path(&["workspaces"]), &[], None)
+                .await?,
+            COLUMNS,
+        ),
         Workspace::Show(args) => {
-            let name = args.name.as_deref().unwrap_or(&context.globals.workspace_name);
-            context.printer.object(client.get(&server_path(&["workspaces", name])).await?)
+            let name = args
+                .name
+                .as_deref()
+                .unwrap_or(&context.globals.workspace_name);
+            context
+                .printer
+                .object(client.get(&server_path(&["workspaces", name])).await?)
         }
     }
 }
-

@@ -34,37 +34,60 @@ pub(crate) struct Fetched {
 pub(crate) async fn tree(client: &Client, id: &str, into: &Path) -> CliResult<Fetched> {
     let document = client.get(&client.path(&["trees", id])).await?;
     // Reading checks every path: nothing can be written outside `into`.
-    let tree: Tree = serde_json::from_value(document).map_err(|error| CliError::new(format!("the list of files cannot be read: {error}")))?;
+    let tree: Tree = serde_json::from_value(document)
+        .map_err(|error| CliError::new(format!("the list of files cannot be read: {error}")))?;
     let bar = progress(tree.size());
-    let fetches = tree.entries().iter().map(|entry| fetch(client, entry, into, &bar));
-    futures::stream::iter(fetches).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    let fetches = tree
+        .entries()
+        .iter()
+        .map(|entry| fetch(client, entry, into, &bar));
+    futures::stream::iter(fetches)
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<()>>()
+        .await?;
     bar.finish_and_clear();
-    Ok(Fetched { files: tree.count(), bytes: tree.size() })
+    Ok(Fetched {
+        files: tree.count(),
+        bytes: tree.size(),
+    })
 }
 
 /// A bar on standard error; indicatif hides it when that is not a terminal.
 fn progress(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
-    let style = ProgressStyle::with_template("Downloading [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template(
+        "Downloading [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}",
+    )
+    .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("=> "));
     bar
 }
 
-async fn fetch(client: &Client, entry: &TreeEntry, into: &Path, bar: &ProgressBar) -> CliResult<()> {
+async fn fetch(
+    client: &Client,
+    entry: &TreeEntry,
+    into: &Path,
+    bar: &ProgressBar,
+) -> CliResult<()> {
     let place = into.join(&entry.path);
     if already_there(&place, entry).await {
         bar.inc(entry.size);
         return Ok(());
     }
-    let request = client.request(Method::GET, &client.path(&["content", entry.sha256.as_str()]));
+    let request = client.request(
+        Method::GET,
+        &client.path(&["content", entry.sha256.as_str()]),
+    );
     let body = client.send(request).await?.stream();
     let found = write(&place, body, bar).await?;
     if found.hash == entry.sha256 {
         return found.keep().await;
     }
     found.discard().await;
-    Err(CliError::new(format!("`{}` arrived damaged: its hash is not the one the server named", entry.path)))
+    Err(CliError::new(format!(
+        "`{}` arrived damaged: its hash is not the one the server named",
+        entry.path
+    )))
 }
 
 /// A file written beside its place, not yet in it.
@@ -77,7 +100,9 @@ struct Written {
 
 impl Written {
     async fn keep(self) -> CliResult<()> {
-        tokio::fs::rename(&self.draft, &self.place).await.map_err(|error| CliError::io("write", &self.place, &error))
+        tokio::fs::rename(&self.draft, &self.place)
+            .await
+            .map_err(|error| CliError::io("write", &self.place, &error))
     }
 
     async fn discard(self) {
@@ -87,7 +112,11 @@ impl Written {
 }
 
 /// Streams a body to disk.
-async fn write(place: &Path, mut body: impl Stream<Item = CliResult<bytes::Bytes>> + Unpin, bar: &ProgressBar) -> CliResult<Written> {
+async fn write(
+    place: &Path,
+    mut body: impl Stream<Item = CliResult<bytes::Bytes>> + Unpin,
+    bar: &ProgressBar,
+) -> CliResult<Written> {
     let failed = |error: std::io::Error| CliError::io("write", place, &error);
     if let Some(folder) = place.parent() {
         tokio::fs::create_dir_all(folder).await.map_err(failed)?;
@@ -106,7 +135,12 @@ async fn write(place: &Path, mut body: impl Stream<Item = CliResult<bytes::Bytes
         bar.inc(piece.len() as u64);
     }
     output.flush().await.map_err(failed)?;
-    Ok(Written { draft, place: place.to_owned(), hash: ContentHash::from_digest(hasher.finalize().into()), bytes })
+    Ok(Written {
+        draft,
+        place: place.to_owned(),
+        hash: ContentHash::from_digest(hasher.finalize().into()),
+        bytes,
+    })
 }
 
 /// Whether the same content lies there from an earlier download.
@@ -114,7 +148,10 @@ async fn already_there(place: &Path, entry: &TreeEntry) -> bool {
     let (place, size) = (place.to_owned(), entry.size);
     let hash = tokio::task::spawn_blocking(move || {
         let has_its_size = std::fs::metadata(&place).is_ok_and(|meta| meta.len() == size);
-        has_its_size.then(|| hash_file(&place, |_| ()).ok()).flatten().map(|(hash, _)| hash)
+        has_its_size
+            .then(|| hash_file(&place, |_| ()).ok())
+            .flatten()
+            .map(|(hash, _)| hash)
     });
     matches!(hash.await, Ok(Some(found)) if found == entry.sha256)
 }

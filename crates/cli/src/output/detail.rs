@@ -14,9 +14,15 @@ pub(super) fn render(value: &Value) -> String {
 }
 
 fn fields(text: &mut String, value: &Value, depth: usize) {
-    let Some(object) = value.as_object() else { return };
+    let Some(object) = value.as_object() else {
+        return;
+    };
     let shown = || object.iter().filter(|(_, item)| !is_empty(item));
-    let width = shown().filter(|(_, item)| !is_nested(item)).map(|(key, _)| key.chars().count()).max().unwrap_or(0);
+    let width = shown()
+        .filter(|(_, item)| !is_nested(item))
+        .map(|(key, _)| key.chars().count())
+        .max()
+        .unwrap_or(0);
     for (key, item) in shown() {
         let indent = depth * 2;
         match item {

@@ -44,8 +44,15 @@ impl Printer {
     /// `--query` without `--output` means JSON, as in `az`; a bad expression is reported before anything is done.
     pub(crate) fn new(format: Option<Format>, query: Option<&str>) -> CliResult<Self> {
         let query = query.map(Query::parse).transpose()?;
-        let default = if query.is_some() { Format::Json } else { Format::Table };
-        Ok(Self { format: format.unwrap_or(default), query })
+        let default = if query.is_some() {
+            Format::Json
+        } else {
+            Format::Table
+        };
+        Ok(Self {
+            format: format.unwrap_or(default),
+            query,
+        })
     }
 
     /// Whether people read the result (then hints and notes are welcome).
@@ -80,8 +87,13 @@ fn render(value: &Value, format: Format) -> CliResult<String> {
     Ok(match format {
         Format::Json => to_json(value)? + "\n",
         Format::Yaml => {
-            let text = serde_saphyr::to_string(value).map_err(|e| CliError::new(format!("cannot write YAML: {e}")))?;
-            if text.ends_with('\n') { text } else { text + "\n" }
+            let text = serde_saphyr::to_string(value)
+                .map_err(|e| CliError::new(format!("cannot write YAML: {e}")))?;
+            if text.ends_with('\n') {
+                text
+            } else {
+                text + "\n"
+            }
         }
         Format::Tsv => tsv::render(value),
         Format::Table => match value {
@@ -95,7 +107,8 @@ fn render(value: &Value, format: Format) -> CliResult<String> {
 }
 
 fn to_json(value: &Value) -> CliResult<String> {
-    serde_json::to_string_pretty(value).map_err(|e| CliError::new(format!("cannot write JSON: {e}")))
+    serde_json::to_string_pretty(value)
+        .map_err(|e| CliError::new(format!("cannot write JSON: {e}")))
 }
 
 /// Writes data to standard output. A reader that has gone away (`| head`) is not a failure.
@@ -107,9 +120,9 @@ pub(crate) fn write_stdout(text: &str) -> CliResult<()> {
 pub(crate) fn write_stdout_bytes(bytes: &[u8]) -> CliResult<()> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CliError::new(format!("cannot write to standard output: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::new(format!(
+            "cannot write to standard output: {error}"
+        ))),
         _ => Ok(()),
     }
 }

@@ -20,10 +20,13 @@ impl Query {
 
     /// Picks from a value.
     pub(crate) fn apply(&self, value: &Value) -> CliResult<Value> {
-        let failed = |why: String| CliError::usage(format!("`--query {}` failed: {why}", self.0.as_str()));
+        let failed =
+            |why: String| CliError::usage(format!("`--query {}` failed: {why}", self.0.as_str()));
         let input = Variable::from_serializable(value).map_err(|e| failed(reason(&e)))?;
         let found = self.0.search(input).map_err(|e| failed(reason(&e)))?;
-        serde_json::to_value(&*found).map(tidy_numbers).map_err(|e| failed(e.to_string()))
+        serde_json::to_value(&*found)
+            .map(tidy_numbers)
+            .map_err(|e| failed(e.to_string()))
     }
 }
 
@@ -36,11 +39,16 @@ fn reason(error: &jmespath::JmespathError) -> String {
 fn tidy_numbers(value: Value) -> Value {
     match value {
         Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => Value::from(float as i64),
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => {
+                Value::from(float as i64)
+            }
             _ => Value::Number(number),
         },
         Value::Array(items) => items.into_iter().map(tidy_numbers).collect(),
-        Value::Object(map) => map.into_iter().map(|(key, item)| (key, tidy_numbers(item))).collect(),
+        Value::Object(map) => map
+            .into_iter()
+            .map(|(key, item)| (key, tidy_numbers(item)))
+            .collect(),
         other => other,
     }
 }

@@ -30,26 +30,44 @@ pub(crate) enum Cell {
 impl Column {
     /// A column that shows its value as it is.
     pub(crate) const fn text(title: &'static str, path: &'static str) -> Self {
-        Self { title, path, cell: Cell::Text }
+        Self {
+            title,
+            path,
+            cell: Cell::Text,
+        }
     }
     /// A moment.
     pub(crate) const fn time(title: &'static str, path: &'static str) -> Self {
-        Self { title, path, cell: Cell::Time }
+        Self {
+            title,
+            path,
+            cell: Cell::Time,
+        }
     }
     /// A number of bytes.
     pub(crate) const fn size(title: &'static str, path: &'static str) -> Self {
-        Self { title, path, cell: Cell::Size }
+        Self {
+            title,
+            path,
+            cell: Cell::Size,
+        }
     }
     /// Time between two moments.
     pub(crate) const fn span(title: &'static str, path: &'static str) -> Self {
-        Self { title, path, cell: Cell::Span }
+        Self {
+            title,
+            path,
+            cell: Cell::Span,
+        }
     }
 
     fn show(&self, item: &Value) -> String {
         if self.cell == Cell::Span {
             return span(item, self.path).unwrap_or_default();
         }
-        let Some(value) = self.path.split('|').find_map(|path| lookup(item, path)) else { return String::new() };
+        let Some(value) = self.path.split('|').find_map(|path| lookup(item, path)) else {
+            return String::new();
+        };
         match self.cell {
             Cell::Time => value.as_str().map_or_else(|| plain(value), short_time),
             Cell::Size => value.as_u64().map_or_else(|| plain(value), human_size),
@@ -60,28 +78,52 @@ impl Column {
 
 /// A list in chosen columns. An empty list prints its headings.
 pub(super) fn render(items: &[Value], columns: &[Column]) -> String {
-    let rows = items.iter().map(|item| columns.iter().map(|column| column.show(item)).collect()).collect();
-    grid(columns.iter().map(|column| column.title.to_owned()).collect(), rows)
+    let rows = items
+        .iter()
+        .map(|item| columns.iter().map(|column| column.show(item)).collect())
+        .collect();
+    grid(
+        columns
+            .iter()
+            .map(|column| column.title.to_owned())
+            .collect(),
+        rows,
+    )
 }
 
 /// A list whose columns are found from its items, for the result of a `--query`.
 pub(super) fn derived(items: &[Value]) -> String {
     let mut keys: Vec<String> = Vec::new();
-    for key in items.iter().filter_map(Value::as_object).flat_map(|object| object.keys()) {
+    for key in items
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(|object| object.keys())
+    {
         if !keys.contains(key) {
             keys.push(key.clone());
         }
     }
     if keys.is_empty() {
-        let width = items.iter().filter_map(Value::as_array).map(Vec::len).max().unwrap_or(1);
+        let width = items
+            .iter()
+            .filter_map(Value::as_array)
+            .map(Vec::len)
+            .max()
+            .unwrap_or(1);
         let titles = (1..=width).map(|n| format!("Column{n}")).collect();
         let row = |item: &Value| match item {
-            Value::Array(cells) => (0..width).map(|n| cells.get(n).map_or_else(String::new, plain)).collect(),
+            Value::Array(cells) => (0..width)
+                .map(|n| cells.get(n).map_or_else(String::new, plain))
+                .collect(),
             scalar => vec![plain(scalar)],
         };
         return grid(titles, items.iter().map(row).collect());
     }
-    let row = |item: &Value| keys.iter().map(|key| item.get(key).map_or_else(String::new, plain)).collect();
+    let row = |item: &Value| {
+        keys.iter()
+            .map(|key| item.get(key).map_or_else(String::new, plain))
+            .collect()
+    };
     let rows = items.iter().map(row).collect();
     grid(keys.iter().map(|key| title_of(key)).collect(), rows)
 }
@@ -90,7 +132,9 @@ pub(super) fn derived(items: &[Value]) -> String {
 pub(super) fn title_of(key: &str) -> String {
     let words = key.split('_').filter(|word| !word.is_empty()).map(|word| {
         let mut letters = word.chars();
-        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+        letters.next().map_or_else(String::new, |first| {
+            first.to_uppercase().chain(letters).collect()
+        })
     });
     words.collect::<Vec<String>>().join(" ")
 }
@@ -100,11 +144,22 @@ pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.trim_end().replace(['\n', '\t'], " "),
-        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+        Value::Array(items)
+            if items
+                .iter()
+                .all(|item| !item.is_object() && !item.is_array()) =>
+        {
             items.iter().map(plain).collect::<Vec<_>>().join(", ")
         }
-        Value::Object(map) if map.values().all(|item| !item.is_object() && !item.is_array()) => {
-            map.iter().map(|(key, item)| format!("{key}={}", plain(item))).collect::<Vec<_>>().join(" ")
+        Value::Object(map)
+            if map
+                .values()
+                .all(|item| !item.is_object() && !item.is_array()) =>
+        {
+            map.iter()
+                .map(|(key, item)| format!("{key}={}", plain(item)))
+                .collect::<Vec<_>>()
+                .join(" ")
         }
         other => other.to_string(),
     }
@@ -118,7 +173,10 @@ fn grid(titles: Vec<String>, rows: Vec<Vec<String>>) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    let mut text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    let mut text: String = table
+        .lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect();
     if text.is_empty() {
         text.push('\n');
     }
@@ -126,13 +184,17 @@ fn grid(titles: Vec<String>, rows: Vec<Vec<String>>) -> String {
 }
 
 fn lookup<'a>(item: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.').try_fold(item, |value, key| value.get(key)).filter(|value| !value.is_null())
+    path.split('.')
+        .try_fold(item, |value, key| value.get(key))
+        .filter(|value| !value.is_null())
 }
 
 /// `2026-11-23T02:19:00.123456Z` -> `2026-11-23 02:19:00`.
 pub(super) fn short_time(text: &str) -> String {
     match (text.get(..10), text.get(11..19)) {
-        (Some(day), Some(time)) if text.as_bytes().get(10) == Some(&b'T') => format!("{day} {time}"),
+        (Some(day), Some(time)) if text.as_bytes().get(10) == Some(&b'T') => {
+            format!("{day} {time}")
+        }
         _ => text.to_owned(),
     }
 }

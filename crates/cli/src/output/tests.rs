@@ -47,9 +47,17 @@ fn an_object_shows_its_fields_and_leaves_out_empty_ones() {
 
 #[test]
 fn tsv_is_what_shells_read() {
-    let query = |text: &str| Query::parse(text).unwrap().apply(&Value::Array(jobs())).unwrap();
+    let query = |text: &str| {
+        Query::parse(text)
+            .unwrap()
+            .apply(&Value::Array(jobs()))
+            .unwrap()
+    };
     assert_eq!(render(&query("[].name"), Format::Tsv).unwrap(), "a1\nb2\n");
-    assert_eq!(render(&query("[].[name, status]"), Format::Tsv).unwrap(), "a1\tCompleted\nb2\t\n");
+    assert_eq!(
+        render(&query("[].[name, status]"), Format::Tsv).unwrap(),
+        "a1\tCompleted\nb2\t\n"
+    );
     assert_eq!(render(&query("[0].name"), Format::Tsv).unwrap(), "a1\n");
     assert_eq!(render(&query("length(@)"), Format::Tsv).unwrap(), "2\n");
 }
@@ -68,7 +76,10 @@ fn a_query_result_finds_its_own_columns() {
 #[test]
 fn yaml_and_json_hold_the_whole_object() {
     let value = json!({"name": "a1", "count": 1, "tags": {"yes": "no"}});
-    assert_eq!(serde_json::from_str::<Value>(&render(&value, Format::Json).unwrap()).unwrap(), value);
+    assert_eq!(
+        serde_json::from_str::<Value>(&render(&value, Format::Json).unwrap()).unwrap(),
+        value
+    );
     insta::assert_snapshot!(render(&value, Format::Yaml).unwrap(), @r#"
     name: a1
     count: 1
@@ -81,12 +92,25 @@ fn yaml_and_json_hold_the_whole_object() {
 fn a_bad_query_is_a_usage_error_that_names_the_column() {
     let error = Printer::new(None, Some("[].")).unwrap_err();
     assert_eq!(error.exit, crate::error::Exit::Usage);
-    assert!(error.message.starts_with("`--query [].` is not JMESPath:") && error.message.ends_with("(column 4)"), "{}", error.message);
+    assert!(
+        error.message.starts_with("`--query [].` is not JMESPath:")
+            && error.message.ends_with("(column 4)"),
+        "{}",
+        error.message
+    );
 }
 
 #[test]
 fn query_alone_means_json() {
-    assert_eq!(Printer::new(None, Some("name")).unwrap().format, Format::Json);
-    assert_eq!(Printer::new(Some(Format::Tsv), Some("name")).unwrap().format, Format::Tsv);
+    assert_eq!(
+        Printer::new(None, Some("name")).unwrap().format,
+        Format::Json
+    );
+    assert_eq!(
+        Printer::new(Some(Format::Tsv), Some("name"))
+            .unwrap()
+            .format,
+        Format::Tsv
+    );
     assert_eq!(Printer::new(None, None).unwrap().format, Format::Table);
 }

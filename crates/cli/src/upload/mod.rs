@@ -31,7 +31,12 @@ pub(crate) struct LocalFile {
 
 /// Uploads a file or folder; `what` names it in the progress bar. Below `folder`, if one is given: models keep the name
 /// of the folder they come from, because scoring scripts look for it.
-pub(crate) async fn upload(client: &Client, path: &Path, folder: Option<&str>, what: &str) -> CliResult<Tree> {
+pub(crate) async fn upload(
+    client: &Client,
+    path: &Path,
+    folder: Option<&str>,
+    what: &str,
+) -> CliResult<Tree> {
     let mut files = walk::files(path)?;
     if let Some(folder) = folder {
         for file in &mut files {
@@ -45,7 +50,8 @@ pub(crate) async fn upload(client: &Client, path: &Path, folder: Option<&str>, w
         size: file.size,
         sha256: sha256.clone(),
     });
-    let tree = Tree::new(entries.collect()).map_err(|error| CliError::new(format!("cannot upload `{}`: {error}", path.display())))?;
+    let tree = Tree::new(entries.collect())
+        .map_err(|error| CliError::new(format!("cannot upload `{}`: {error}", path.display())))?;
     push::send(client, &tree, &hashed, &bar).await?;
     bar.finish_and_clear();
     Ok(tree)
@@ -54,28 +60,42 @@ pub(crate) async fn upload(client: &Client, path: &Path, folder: Option<&str>, w
 /// A bar on standard error; indicatif hides it when that is not a terminal.
 fn progress(files: &[LocalFile], what: &str) -> ProgressBar {
     let bar = ProgressBar::new(files.iter().map(|file| file.size).sum());
-    let style = ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style.progress_chars("=> "));
     bar.set_message(format!("Hashing {what}"));
     bar
 }
 
-async fn hash_all(files: &[LocalFile], bar: &ProgressBar) -> CliResult<Vec<(LocalFile, ContentHash)>> {
+async fn hash_all(
+    files: &[LocalFile],
+    bar: &ProgressBar,
+) -> CliResult<Vec<(LocalFile, ContentHash)>> {
     let hashes = files.iter().map(|file| {
         let (file, bar) = (file.clone(), bar.clone());
         async move {
-            let job = tokio::task::spawn_blocking(move || hash(&file, &bar).map(|hash| (file, hash)));
-            job.await.map_err(|error| CliError::new(format!("hashing stopped: {error}")))?
+            let job =
+                tokio::task::spawn_blocking(move || hash(&file, &bar).map(|hash| (file, hash)));
+            job.await
+                .map_err(|error| CliError::new(format!("hashing stopped: {error}")))?
         }
     });
-    futures::stream::iter(hashes).buffered(AT_ONCE).try_collect().await
+    futures::stream::iter(hashes)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
 }
 
 /// Hashes one file; a file that changes its size meanwhile is refused, its list entry would be false.
 fn hash(file: &LocalFile, bar: &ProgressBar) -> CliResult<ContentHash> {
-    let (hash, size) = hash_file(&file.path, |count| bar.inc(count)).map_err(|error| CliError::io("read", &file.path, &error))?;
-    if size == file.size { Ok(hash) } else { Err(changed(&file.path)) }
+    let (hash, size) = hash_file(&file.path, |count| bar.inc(count))
+        .map_err(|error| CliError::io("read", &file.path, &error))?;
+    if size == file.size {
+        Ok(hash)
+    } else {
+        Err(changed(&file.path))
+    }
 }
 
 /// The hash and size of a file's content, read in pieces; `seen` hears how many bytes each has.
@@ -96,7 +116,11 @@ pub(crate) fn hash_file(path: &Path, seen: impl Fn(u64)) -> std::io::Result<(Con
 }
 
 fn changed(path: &Path) -> CliError {
-    CliError::new(format!("`{}` changed while it was uploaded", path.display())).hint("wait until nothing writes to it, then run the command again")
+    CliError::new(format!(
+        "`{}` changed while it was uploaded",
+        path.display()
+    ))
+    .hint("wait until nothing writes to it, then run the command again")
 }
 
 #[cfg(test)]

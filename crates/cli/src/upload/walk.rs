@@ -19,15 +19,25 @@ pub(super) fn files(path: &Path) -> CliResult<Vec<LocalFile>> {
     if meta.is_file() {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let name = name.to_str().ok_or_else(|| not_text(path))?.to_owned();
-        return Ok(vec![LocalFile { path: path.to_owned(), name, size: meta.len() }]);
+        return Ok(vec![LocalFile {
+            path: path.to_owned(),
+            name,
+            size: meta.len(),
+        }]);
     }
     if !meta.is_dir() {
-        return Err(CliError::new(format!("`{}` is neither a file nor a folder", path.display())));
+        return Err(CliError::new(format!(
+            "`{}` is neither a file nor a folder",
+            path.display()
+        )));
     }
     let mut files = walk(path)?;
     if files.is_empty() {
-        return Err(CliError::new(format!("there is no file to upload in `{}`", path.display()))
-            .hint("is everything in it named by its `.amlignore` or `.gitignore`?"));
+        return Err(CliError::new(format!(
+            "there is no file to upload in `{}`",
+            path.display()
+        ))
+        .hint("is everything in it named by its `.amlignore` or `.gitignore`?"));
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
@@ -47,12 +57,19 @@ fn walk(root: &Path) -> CliResult<Vec<LocalFile>> {
     }
     let mut files = Vec::new();
     for entry in builder.build() {
-        let entry = entry.map_err(|error| CliError::new(format!("cannot read `{}`: {error}", root.display())))?;
-        let meta = entry.metadata().map_err(|error| CliError::new(format!("cannot read `{}`: {error}", entry.path().display())))?;
+        let entry = entry
+            .map_err(|error| CliError::new(format!("cannot read `{}`: {error}", root.display())))?;
+        let meta = entry.metadata().map_err(|error| {
+            CliError::new(format!("cannot read `{}`: {error}", entry.path().display()))
+        })?;
         // Sockets, pipes and devices have no content that could be stored.
         if meta.is_file() {
             let name = relative(root, entry.path())?;
-            files.push(LocalFile { path: entry.path().to_owned(), name, size: meta.len() });
+            files.push(LocalFile {
+                path: entry.path().to_owned(),
+                name,
+                size: meta.len(),
+            });
         }
     }
     Ok(files)
@@ -61,10 +78,19 @@ fn walk(root: &Path) -> CliResult<Vec<LocalFile>> {
 /// The path below the root with `/` between its parts.
 fn relative(root: &Path, path: &Path) -> CliResult<String> {
     let below = path.strip_prefix(root).unwrap_or(path);
-    let parts: Option<Vec<&str>> = below.components().map(|part| part.as_os_str().to_str()).collect();
-    parts.map(|parts| parts.join("/")).ok_or_else(|| not_text(path))
+    let parts: Option<Vec<&str>> = below
+        .components()
+        .map(|part| part.as_os_str().to_str())
+        .collect();
+    parts
+        .map(|parts| parts.join("/"))
+        .ok_or_else(|| not_text(path))
 }
 
 fn not_text(path: &Path) -> CliError {
-    CliError::new(format!("the name of `{}` is not valid UTF-8", path.display())).hint("rename the file")
+    CliError::new(format!(
+        "the name of `{}` is not valid UTF-8",
+        path.display()
+    ))
+    .hint("rename the file")
 }

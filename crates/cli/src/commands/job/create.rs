@@ -35,7 +35,9 @@ pub(crate) struct Create {
 /// Submits the job.
 pub(crate) async fn run(context: &Context, args: &Create) -> CliResult<ExitCode> {
     if args.file.file.is_none() && args.file.set.is_empty() {
-        return Err(CliError::usage("no job is described").field("--file").hint("pass `--file job.yml`"));
+        return Err(CliError::usage("no job is described")
+            .field("--file")
+            .hint("pass `--file job.yml`"));
     }
     let mut draft = Draft::read(&args.file, &[("name", args.name.as_deref())])?;
     // Every mistake that words alone show is told before anything is sent.
@@ -52,8 +54,15 @@ pub(crate) async fn run(context: &Context, args: &Create) -> CliResult<ExitCode>
     let ready = CommandJob::read(&draft.document)?;
     let body = serde_json::to_value(&ready).map_err(|error| CliError::new(error.to_string()))?;
     let client = context.client()?;
-    let made = client.post(&client.path(&[COLLECTION]), &body).await.map_err(|error| draft.blame(error))?;
-    let name = made.get("name").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let made = client
+        .post(&client.path(&[COLLECTION]), &body)
+        .await
+        .map_err(|error| draft.blame(error))?;
+    let name = made
+        .get("name")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     if !args.stream {
         context.printer.object(made)?;
         return Ok(ExitCode::SUCCESS);
@@ -65,7 +74,10 @@ pub(crate) async fn run(context: &Context, args: &Create) -> CliResult<ExitCode>
 /// Code is always a folder; a single script is one that holds just this file.
 async fn send_code(context: &Context, draft: &mut Draft) -> CliResult<()> {
     if local::send(context, draft, "code", "code").await? == Found::File
-        && let Some((tree, _)) = draft.text("code").and_then(|code| code.split_once('/')).map(|(tree, file)| (tree.to_owned(), file.to_owned()))
+        && let Some((tree, _)) = draft
+            .text("code")
+            .and_then(|code| code.split_once('/'))
+            .map(|(tree, file)| (tree.to_owned(), file.to_owned()))
     {
         draft.document.put("code", &tree)?;
     }
@@ -76,7 +88,9 @@ async fn send_code(context: &Context, draft: &mut Draft) -> CliResult<()> {
 fn local_inputs(draft: &Draft, job: &CommandJob) -> CliResult<Vec<(String, String)>> {
     let mut found = Vec::new();
     for (name, input) in job.flat_inputs() {
-        let JobInput::Asset(asset) = input else { continue };
+        let JobInput::Asset(asset) = input else {
+            continue;
+        };
         if !is_local(&asset.path) {
             continue;
         }
@@ -90,7 +104,12 @@ fn local_inputs(draft: &Draft, job: &CommandJob) -> CliResult<Vec<(String, Strin
                 continue;
             }
         };
-        return Err(draft.fault(&format!("inputs.{name}.type"), format!("the path of `{name}` is {is}")).hint(hint));
+        return Err(draft
+            .fault(
+                &format!("inputs.{name}.type"),
+                format!("the path of `{name}` is {is}"),
+            )
+            .hint(hint));
     }
     Ok(found)
 }

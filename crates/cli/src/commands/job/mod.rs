@@ -30,13 +30,15 @@ const COLUMNS: &[Column] = &[
 #[derive(Debug, Subcommand)]
 pub(crate) enum Job {
     /// Submit a job.
-    #[command(after_help = "Local `code`, input and conda files are uploaded; paths start from the YAML file's folder.
+    #[command(
+        after_help = "Local `code`, input and conda files are uploaded; paths start from the YAML file's folder.
 With --stream, the exit status is 0 only if the job completes.
 
 Examples:
   lazuli job create --file job.yml --stream
   lazuli job create --file job.yml --set inputs.rate=0.1 --set experiment_name=rates
-  lazuli job create --file job.yml --query name -o tsv")]
+  lazuli job create --file job.yml --query name -o tsv"
+    )]
     Create(create::Create),
     /// List jobs, newest first.
     #[command(after_help = "Examples:
@@ -135,15 +137,24 @@ pub(crate) async fn run(context: &Context, command: Job) -> CliResult<ExitCode> 
         Job::List(args) => list(context, &args).await?,
         Job::Show(args) => {
             let client = context.client()?;
-            context.printer.object(client.get(&client.path(&[COLLECTION, args.name.get()])).await?)?;
+            context.printer.object(
+                client
+                    .get(&client.path(&[COLLECTION, args.name.get()]))
+                    .await?,
+            )?;
         }
         Job::Cancel(args) => cancel(context, &args).await?,
         Job::Archive(name) => act(context, name.get(), "archive", "Archived").await?,
         Job::Restore(name) => act(context, name.get(), "restore", "Restored").await?,
         Job::Delete(args) => {
-            args.consent.obtain(&format!("delete the job `{}` with its outputs and logs", args.name.get()))?;
+            args.consent.obtain(&format!(
+                "delete the job `{}` with its outputs and logs",
+                args.name.get()
+            ))?;
             let client = context.client()?;
-            client.delete(&client.path(&[COLLECTION, args.name.get()])).await?;
+            client
+                .delete(&client.path(&[COLLECTION, args.name.get()]))
+                .await?;
             note(format!("Deleted the job `{}`", args.name.get()));
         }
         Job::Update(args) => update(context, &args).await?,
@@ -154,15 +165,31 @@ pub(crate) async fn run(context: &Context, command: Job) -> CliResult<ExitCode> 
 async fn list(context: &Context, args: &List) -> CliResult<()> {
     let client = context.client()?;
     let mut query = args.listing.query();
-    let filters = [("experiment_name", &args.experiment_name), ("status", &args.status), ("parent_job_name", &args.parent_job_name)];
-    query.extend(filters.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))));
-    let jobs = client.list(&client.path(&[COLLECTION]), &query, args.listing.max_results).await?;
+    let filters = [
+        ("experiment_name", &args.experiment_name),
+        ("status", &args.status),
+        ("parent_job_name", &args.parent_job_name),
+    ];
+    query.extend(
+        filters
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value.clone()?))),
+    );
+    let jobs = client
+        .list(
+            &client.path(&[COLLECTION]),
+            &query,
+            args.listing.max_results,
+        )
+        .await?;
     context.printer.list(jobs, COLUMNS)
 }
 
 async fn act(context: &Context, name: &str, verb: &str, done: &str) -> CliResult<()> {
     let client = context.client()?;
-    client.post(&client.path(&[COLLECTION, name, verb]), &json!({})).await?;
+    client
+        .post(&client.path(&[COLLECTION, name, verb]), &json!({}))
+        .await?;
     note(format!("{done} the job `{name}`"));
     Ok(())
 }
@@ -170,7 +197,9 @@ async fn act(context: &Context, name: &str, verb: &str, done: &str) -> CliResult
 async fn cancel(context: &Context, args: &Cancel) -> CliResult<()> {
     let client = context.client()?;
     let name = args.name.get();
-    client.post(&client.path(&[COLLECTION, name, "cancel"]), &json!({})).await?;
+    client
+        .post(&client.path(&[COLLECTION, name, "cancel"]), &json!({}))
+        .await?;
     if args.no_wait {
         note(format!("Asked the job `{name}` to end"));
         return Ok(());
@@ -184,5 +213,9 @@ async fn update(context: &Context, args: &Update) -> CliResult<()> {
     let client = context.client()?;
     let path = client.path(&[COLLECTION, args.name.get()]);
     let (current, tag) = client.get_tagged(&path).await?;
-    context.printer.object(client.patch(&path, &change(&current, None, &args.set)?, tag.as_deref()).await?)
+    context.printer.object(
+        client
+            .patch(&path, &change(&current, None, &args.set)?, tag.as_deref())
+            .await?,
+    )
 }

@@ -25,7 +25,12 @@ const PATIENCE: u32 = 300;
 /// Shows the log until the job ends; the exit status says how it ended.
 pub(crate) async fn watch(context: &Context, name: &str) -> CliResult<ExitCode> {
     let client = context.client()?;
-    let mut watcher = Watcher { client, name, resume: None, told: String::new() };
+    let mut watcher = Watcher {
+        client,
+        name,
+        resume: None,
+        told: String::new(),
+    };
     let job = tokio::select! {
         ended = watcher.run() => ended?,
         _ = tokio::signal::ctrl_c() => {
@@ -48,15 +53,26 @@ fn outcome(name: &str, job: &Value) -> CliResult<ExitCode> {
                 Some(reason) => format!("the job `{name}` is {ended}: {reason}"),
                 None => format!("the job `{name}` is {ended}"),
             });
-            let default = || format!("`lazuli job show {name}` shows its phases, `lazuli job download {name}` fetches its logs");
-            Err(error.hint(job.pointer("/error/hint").and_then(Value::as_str).map_or_else(default, str::to_owned)))
+            let default = || {
+                format!(
+                    "`lazuli job show {name}` shows its phases, `lazuli job download {name}` fetches its logs"
+                )
+            };
+            Err(error.hint(
+                job.pointer("/error/hint")
+                    .and_then(Value::as_str)
+                    .map_or_else(default, str::to_owned),
+            ))
         }
     }
 }
 
 /// What the server says about the end.
 fn reason(job: &Value) -> Option<String> {
-    job.pointer("/error/message").and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+    job.pointer("/error/message")
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
 struct Watcher<'a> {
@@ -74,11 +90,16 @@ impl Watcher<'_> {
         let mut failures = 0;
         loop {
             let followed = self.follow().await;
-            let job = self.client.get(&self.client.path(&[COLLECTION, self.name])).await;
+            let job = self
+                .client
+                .get(&self.client.path(&[COLLECTION, self.name]))
+                .await;
             match (followed, job) {
                 (Ok(()), Ok(job)) if is_at_rest(state(&job)) => return Ok(job),
                 (Ok(()), Ok(_)) => failures = 0,
-                (Err(error), Ok(_)) if error.exit == crate::error::Exit::NotFound => return Err(error),
+                (Err(error), Ok(_)) if error.exit == crate::error::Exit::NotFound => {
+                    return Err(error);
+                }
                 (_, Err(error)) | (Err(error), _) => {
                     failures += 1;
                     if failures == 1 {
@@ -96,7 +117,10 @@ impl Watcher<'_> {
     /// Shows events until the server ends the stream.
     async fn follow(&mut self) -> CliResult<()> {
         let path = self.client.path(&[COLLECTION, self.name, "logs", "stream"]);
-        let mut request = self.client.request(Method::GET, &path).header(reqwest::header::ACCEPT, "text/event-stream");
+        let mut request = self
+            .client
+            .request(Method::GET, &path)
+            .header(reqwest::header::ACCEPT, "text/event-stream");
         if let Some(id) = &self.resume {
             request = request.header("last-event-id", id);
         }
