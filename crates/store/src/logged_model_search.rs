@@ -79,31 +79,57 @@ struct Key {
 }
 
 /// A page of logged models that are not deleted, complete.
-pub fn search(tx: &mut Tx<'_>, workspace_id: &str, search: &Search) -> Result<Vec<Keyed<LoggedModel>>, StoreError> {
+pub fn search(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    search: &Search,
+) -> Result<Vec<Keyed<LoggedModel>>, StoreError> {
     if search.experiments.is_empty() {
         return Ok(Vec::new());
     }
     let mut statement = Statement::new(tx.dialect());
-    let mut conditions = vec![format!("l.lifecycle_stage = 'active' AND l.workspace_id = {}", statement.bind(workspace_id))];
-    let ids: Vec<String> = search.experiments.iter().map(|id| statement.bind(id.0)).collect();
+    let mut conditions = vec![format!(
+        "l.lifecycle_stage = 'active' AND l.workspace_id = {}",
+        statement.bind(workspace_id)
+    )];
+    let ids: Vec<String> = search
+        .experiments
+        .iter()
+        .map(|id| statement.bind(id.0))
+        .collect();
     conditions.push(format!("l.experiment_id IN ({})", ids.join(", ")));
     let datasets = dataset_condition(&mut statement, &search.datasets);
-    let metrics = search.filter.iter().any(|comparison| comparison.kind == Kind::Metric);
+    let metrics = search
+        .filter
+        .iter()
+        .any(|comparison| comparison.kind == Kind::Metric);
     if !datasets.is_empty() && !metrics {
-        conditions.push(format!("EXISTS (SELECT 1 FROM logged_model_metrics t WHERE t.model_id = l.model_id{datasets})"));
+        conditions.push(format!(
+            "EXISTS (SELECT 1 FROM logged_model_metrics t WHERE t.model_id = l.model_id{datasets})"
+        ));
     }
     for comparison in &search.filter {
         conditions.push(condition(&mut statement, comparison, &datasets));
     }
     let keys = sort_keys(&mut statement, &search.order);
-    if let Some(after) = search.after.as_ref().filter(|after| after.len() == keys.len()) {
-        let place: Vec<_> =
-            keys.iter().zip(after).map(|(key, value)| (key.sql.clone(), key.ascending, value.clone())).collect();
+    if let Some(after) = search
+        .after
+        .as_ref()
+        .filter(|after| after.len() == keys.len())
+    {
+        let place: Vec<_> = keys
+            .iter()
+            .zip(after)
+            .map(|(key, value)| (key.sql.clone(), key.ascending, value.clone()))
+            .collect();
         conditions.push(statement.after(&place));
     }
     let selected: Vec<_> = keys.iter().map(|key| key.sql.as_str()).collect();
     let direction = |key: &Key| if key.ascending { "ASC" } else { "DESC" };
-    let ordered: Vec<_> = keys.iter().map(|key| format!("{} {}", key.sql, direction(key))).collect();
+    let ordered: Vec<_> = keys
+        .iter()
+        .map(|key| format!("{} {}", key.sql, direction(key)))
+        .collect();
     let limit = statement.bind(i64::from(search.limit));
     let sql = format!(
         "SELECT {}, {} FROM logged_models l WHERE {} ORDER BY {} LIMIT {limit}",
@@ -134,10 +160,21 @@ fn place_of(row: &Row<'_>, keys: &[Key]) -> Result<Vec<Value>, StoreError> {
 
 fn condition(statement: &mut Statement, comparison: &Comparison, datasets: &str) -> String {
     match (comparison.kind, &comparison.test) {
-        (Kind::Tag, _) => tag_condition(statement, ("logged_model_tags", "model_id = l.model_id"), comparison),
-        (Kind::Param, _) => tag_condition(statement, ("logged_model_params", "model_id = l.model_id"), comparison),
+        (Kind::Tag, _) => tag_condition(
+            statement,
+            ("logged_model_tags", "model_id = l.model_id"),
+            comparison,
+        ),
+        (Kind::Param, _) => tag_condition(
+            statement,
+            ("logged_model_params", "model_id = l.model_id"),
+            comparison,
+        ),
         (Kind::Metric, Test::Number(op, number)) => {
-            let (key, value) = (statement.bind(comparison.key.as_str()), statement.bind(*number));
+            let (key, value) = (
+                statement.bind(comparison.key.as_str()),
+                statement.bind(*number),
+            );
             let operator = op.as_sql();
             // A NaN compares with nothing.
             format!(
@@ -172,7 +209,10 @@ fn dataset_condition(statement: &mut Statement, datasets: &[Dataset]) -> String 
     }
     let one = |dataset: &Dataset| {
         let name = statement.bind(dataset.name.as_str());
-        let digest = dataset.digest.as_ref().map(|digest| statement.bind(digest.as_str()));
+        let digest = dataset
+            .digest
+            .as_ref()
+            .map(|digest| statement.bind(digest.as_str()));
         digest.map_or_else(
             || format!("t.dataset_name = {name}"),
             |digest| format!("(t.dataset_name = {name} AND t.dataset_digest = {digest})"),
@@ -191,22 +231,45 @@ fn sort_keys(statement: &mut Statement, order: &[Order]) -> Vec<Key> {
                 let (sql, kind) = column(*attribute);
                 (sql.to_owned(), kind)
             }
-            OrderKey::Metric(name, dataset) => (latest_metric(statement, name, dataset.as_ref()), crate::Kind::Real),
+            OrderKey::Metric(name, dataset) => (
+                latest_metric(statement, name, dataset.as_ref()),
+                crate::Kind::Real,
+            ),
         };
         let nothing = match kind {
             crate::Kind::Integer => "0",
             crate::Kind::Real => "0.0",
             _ => "''",
         };
-        keys.push(Key { sql: format!("(CASE WHEN {sql} IS NULL THEN 1 ELSE 0 END)"), ascending: true, kind: crate::Kind::Integer });
-        keys.push(Key { sql: format!("COALESCE({sql}, {nothing})"), ascending, kind });
+        keys.push(Key {
+            sql: format!("(CASE WHEN {sql} IS NULL THEN 1 ELSE 0 END)"),
+            ascending: true,
+            kind: crate::Kind::Integer,
+        });
+        keys.push(Key {
+            sql: format!("COALESCE({sql}, {nothing})"),
+            ascending,
+            kind,
+        });
     }
-    let has = |attribute| order.iter().any(|one| one.by == OrderKey::Attribute(attribute));
+    let has = |attribute| {
+        order
+            .iter()
+            .any(|one| one.by == OrderKey::Attribute(attribute))
+    };
     if !has(Attribute::CreatedAt) {
-        keys.push(Key { sql: "l.created_at".to_owned(), ascending: false, kind: crate::Kind::Integer });
+        keys.push(Key {
+            sql: "l.created_at".to_owned(),
+            ascending: false,
+            kind: crate::Kind::Integer,
+        });
     }
     if !has(Attribute::ModelId) {
-        keys.push(Key { sql: "l.model_id".to_owned(), ascending: true, kind: crate::Kind::Text });
+        keys.push(Key {
+            sql: "l.model_id".to_owned(),
+            ascending: true,
+            kind: crate::Kind::Text,
+        });
     }
     keys
 }
@@ -225,7 +288,10 @@ fn column(attribute: Attribute) -> (&'static str, crate::Kind) {
 
 fn latest_metric(statement: &mut Statement, name: &str, dataset: Option<&Dataset>) -> String {
     let key = statement.bind(name);
-    let on = dataset_condition(statement, dataset.map(std::slice::from_ref).unwrap_or_default());
+    let on = dataset_condition(
+        statement,
+        dataset.map(std::slice::from_ref).unwrap_or_default(),
+    );
     format!(
         "(SELECT t.value FROM logged_model_metrics t WHERE t.model_id = l.model_id AND t.key = {key}{on}
           ORDER BY t.timestamp_ms DESC, t.step DESC, t.run_id LIMIT 1)"

@@ -23,8 +23,9 @@ pub(crate) fn from_row(row: &Row<'_>) -> Result<LoggedModel, StoreError> {
         experiment_id: ExperimentId(row.get(1)?),
         name: row.get(2)?,
         artifact_location: row.get(3)?,
-        status: LoggedModelStatus::from_number(status)
-            .ok_or_else(|| StoreError::Corrupt(format!("{status} is no status of logged models")))?,
+        status: LoggedModelStatus::from_number(status).ok_or_else(|| {
+            StoreError::Corrupt(format!("{status} is no status of logged models"))
+        })?,
         model_type: row.get(5)?,
         source_run_id: row.get(6)?,
         lifecycle_stage: lifecycle(row, 7)?,
@@ -66,9 +67,17 @@ pub fn insert(tx: &mut Tx<'_>, workspace_id: &str, model: &LoggedModel) -> Resul
 }
 
 /// The model with this id, in whatever stage, complete.
-pub fn find(tx: &mut Tx<'_>, workspace_id: &str, model_id: &str) -> Result<Option<LoggedModel>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM logged_models l WHERE l.model_id = $1 AND l.workspace_id = $2");
-    let Some(model) = tx.query_opt(&sql, params![model_id, workspace_id], from_row)? else { return Ok(None) };
+pub fn find(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    model_id: &str,
+) -> Result<Option<LoggedModel>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM logged_models l WHERE l.model_id = $1 AND l.workspace_id = $2"
+    );
+    let Some(model) = tx.query_opt(&sql, params![model_id, workspace_id], from_row)? else {
+        return Ok(None);
+    };
     let mut models = [model];
     complete(tx, &mut models)?;
     let [model] = models;
@@ -100,13 +109,18 @@ pub fn update(tx: &mut Tx<'_>, model: &LoggedModel) -> Result<(), StoreError> {
 
 /// Notes a change of tags or parameters.
 pub fn touch(tx: &mut Tx<'_>, model_id: &str, now: Timestamp) -> Result<(), StoreError> {
-    tx.execute("UPDATE logged_models SET updated_at = $2 WHERE model_id = $1", params![model_id, now]).map(drop)
+    tx.execute(
+        "UPDATE logged_models SET updated_at = $2 WHERE model_id = $1",
+        params![model_id, now],
+    )
+    .map(drop)
 }
 
 /// Adds a parameter; one that is there already is a unique violation.
 pub fn insert_param(tx: &mut Tx<'_>, model_id: &str, param: &KeyValue) -> Result<(), StoreError> {
     let sql = "INSERT INTO logged_model_params (model_id, key, value) VALUES ($1, $2, $3)";
-    tx.execute(sql, params![model_id, &param.key, &param.value]).map(drop)
+    tx.execute(sql, params![model_id, &param.key, &param.value])
+        .map(drop)
 }
 
 /// Sets a tag.
@@ -127,9 +141,16 @@ pub fn delete_tag(tx: &mut Tx<'_>, model_id: &str, key: &str) -> Result<bool, St
 
 /// Logs the metrics that name a model, for the models of this workspace; a repeated point is one point. Called with
 /// every batch of a run's metrics.
-pub fn log_metrics(tx: &mut Tx<'_>, workspace_id: &str, run_id: &str, metrics: &[Metric]) -> Result<(), StoreError> {
+pub fn log_metrics(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    run_id: &str,
+    metrics: &[Metric],
+) -> Result<(), StoreError> {
     for metric in metrics {
-        let Some(model_id) = &metric.model_id else { continue };
+        let Some(model_id) = &metric.model_id else {
+            continue;
+        };
         tx.execute(
             "INSERT INTO logged_model_metrics (model_id, key, timestamp_ms, step, run_id, value, dataset_name, dataset_digest)
              SELECT model_id, $3, $4, $5, $6, $7, $8, $9 FROM logged_models WHERE model_id = $1 AND workspace_id = $2
@@ -150,14 +171,23 @@ pub fn log_metrics(tx: &mut Tx<'_>, workspace_id: &str, run_id: &str, metrics: &
     Ok(())
 }
 
-fn pairs(tx: &mut Tx<'_>, table: &str, ids: &[String]) -> Result<HashMap<String, Vec<KeyValue>>, StoreError> {
+fn pairs(
+    tx: &mut Tx<'_>,
+    table: &str,
+    ids: &[String],
+) -> Result<HashMap<String, Vec<KeyValue>>, StoreError> {
     let mut found: HashMap<String, Vec<KeyValue>> = HashMap::new();
     for chunk in padded_chunks(ids) {
         let list = placeholders(1, chunk.len());
-        let sql = format!("SELECT model_id, key, value FROM {table} WHERE model_id IN ({list}) ORDER BY model_id, key");
+        let sql = format!(
+            "SELECT model_id, key, value FROM {table} WHERE model_id IN ({list}) ORDER BY model_id, key"
+        );
         let values: Vec<Param<'_>> = chunk.iter().map(|id| Param::Text(id)).collect();
         tx.for_each(&sql, &values, |row| {
-            let pair = KeyValue { key: row.get(1)?, value: row.get(2)? };
+            let pair = KeyValue {
+                key: row.get(1)?,
+                value: row.get(2)?,
+            };
             found.entry(row.get(0)?).or_default().push(pair);
             Ok(())
         })?;
@@ -166,7 +196,10 @@ fn pairs(tx: &mut Tx<'_>, table: &str, ids: &[String]) -> Result<HashMap<String,
 }
 
 /// The metrics of each model, oldest first.
-fn metrics(tx: &mut Tx<'_>, ids: &[String]) -> Result<HashMap<String, Vec<LoggedModelMetric>>, StoreError> {
+fn metrics(
+    tx: &mut Tx<'_>,
+    ids: &[String],
+) -> Result<HashMap<String, Vec<LoggedModelMetric>>, StoreError> {
     let mut found: HashMap<String, Vec<LoggedModelMetric>> = HashMap::new();
     for chunk in padded_chunks(ids) {
         let sql = format!(
@@ -186,7 +219,10 @@ fn metrics(tx: &mut Tx<'_>, ids: &[String]) -> Result<HashMap<String, Vec<Logged
                 dataset_name: row.get(6)?,
                 dataset_digest: row.get(7)?,
             };
-            found.entry(model_id).or_default().push(LoggedModelMetric { run_id: row.get(5)?, metric });
+            found.entry(model_id).or_default().push(LoggedModelMetric {
+                run_id: row.get(5)?,
+                metric,
+            });
             Ok(())
         })?;
     }

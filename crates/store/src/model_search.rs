@@ -39,15 +39,26 @@ pub fn registered_models(
     keys.push(("m.name", true, false));
     let statement = Statement::new(tx.dialect());
     let tags = ("registered_model_tags", "model_no = m.model_no");
-    let found = run(tx, statement, workspace_id, search, &keys, &Shape {
-        columns: models::COLUMNS,
-        from: "registered_models m",
-        fixed: if search.archived { "m.workspace_id = " } else { "m.archived = 0 AND m.workspace_id = " },
-        tags,
-        width: 7,
-        read: models::from_row,
-        attribute: model_attribute,
-    })?;
+    let found = run(
+        tx,
+        statement,
+        workspace_id,
+        search,
+        &keys,
+        &Shape {
+            columns: models::COLUMNS,
+            from: "registered_models m",
+            fixed: if search.archived {
+                "m.workspace_id = "
+            } else {
+                "m.archived = 0 AND m.workspace_id = "
+            },
+            tags,
+            width: 7,
+            read: models::from_row,
+            attribute: model_attribute,
+        },
+    )?;
     let (mut rows, sort_keys): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     models::complete(tx, &mut rows)?;
     Ok(rows.into_iter().zip(sort_keys).collect())
@@ -63,18 +74,29 @@ pub fn model_versions(
     if search.order.is_empty() {
         keys.push(("v.updated_at", false, true));
     }
-    keys.extend([("m.name", true, false), ("v.number", false, true), ("v.version", true, false)]);
+    keys.extend([
+        ("m.name", true, false),
+        ("v.number", false, true),
+        ("v.version", true, false),
+    ]);
     let statement = Statement::new(tx.dialect());
     let tags = ("model_version_tags", "version_no = v.version_no");
-    let found = run(tx, statement, workspace_id, search, &keys, &Shape {
-        columns: model_versions::COLUMNS,
-        from: model_versions::FROM,
-        fixed: "v.deleted = 0 AND v.workspace_id = ",
-        tags,
-        width: 20,
-        read: model_versions::from_row,
-        attribute: version_attribute,
-    })?;
+    let found = run(
+        tx,
+        statement,
+        workspace_id,
+        search,
+        &keys,
+        &Shape {
+            columns: model_versions::COLUMNS,
+            from: model_versions::FROM,
+            fixed: "v.deleted = 0 AND v.workspace_id = ",
+            tags,
+            width: 20,
+            read: model_versions::from_row,
+            attribute: version_attribute,
+        },
+    )?;
     let (mut rows, sort_keys): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     model_versions::complete(tx, &mut rows)?;
     Ok(rows.into_iter().zip(sort_keys).collect())
@@ -115,12 +137,23 @@ fn run<T>(
             _ => conditions.push((shape.attribute)(&mut statement, comparison)),
         }
     }
-    if let Some(after) = search.after.as_ref().filter(|after| after.len() == keys.len()) {
-        let place: Vec<_> = keys.iter().zip(after).map(|((sql, up, _), value)| ((*sql).to_owned(), *up, value.clone())).collect();
+    if let Some(after) = search
+        .after
+        .as_ref()
+        .filter(|after| after.len() == keys.len())
+    {
+        let place: Vec<_> = keys
+            .iter()
+            .zip(after)
+            .map(|((sql, up, _), value)| ((*sql).to_owned(), *up, value.clone()))
+            .collect();
         conditions.push(statement.after(&place));
     }
     let selected: Vec<_> = keys.iter().map(|(sql, ..)| *sql).collect();
-    let ordered: Vec<_> = keys.iter().map(|(sql, up, _)| format!("{sql} {}", if *up { "ASC" } else { "DESC" })).collect();
+    let ordered: Vec<_> = keys
+        .iter()
+        .map(|(sql, up, _)| format!("{sql} {}", if *up { "ASC" } else { "DESC" }))
+        .collect();
     let limit = statement.bind(i64::from(search.limit));
     let sql = format!(
         "SELECT {}, {} FROM {} WHERE {} ORDER BY {} LIMIT {limit}",
@@ -130,27 +163,43 @@ fn run<T>(
         conditions.join(" AND "),
         ordered.join(", ")
     );
-    tx.query(&sql, &as_params(&statement.values), |row| Ok(((shape.read)(row)?, sort_key(row, shape.width, keys)?)))
+    tx.query(&sql, &as_params(&statement.values), |row| {
+        Ok(((shape.read)(row)?, sort_key(row, shape.width, keys)?))
+    })
 }
 
 fn sort_key(row: &Row<'_>, width: usize, keys: &[Key]) -> Result<Vec<Value>, StoreError> {
     let read = |(place, (_, _, number)): (usize, &Key)| {
         let column = width + place;
-        Ok(if *number { Value::Integer(row.get(column)?) } else { Value::Text(row.get(column)?) })
+        Ok(if *number {
+            Value::Integer(row.get(column)?)
+        } else {
+            Value::Text(row.get(column)?)
+        })
     };
     keys.iter().enumerate().map(read).collect()
 }
 
 fn wants_prompts(comparison: &Comparison) -> bool {
-    let Test::Text { negated, value } = &comparison.test else { return false };
+    let Test::Text { negated, value } = &comparison.test else {
+        return false;
+    };
     let wanted = if *negated { "false" } else { "true" };
-    comparison.kind == Kind::Tag && comparison.key == TAG_IS_PROMPT && value.eq_ignore_ascii_case(wanted)
+    comparison.kind == Kind::Tag
+        && comparison.key == TAG_IS_PROMPT
+        && value.eq_ignore_ascii_case(wanted)
 }
 
 /// A test on a tag that is not there fails, whatever it is, except `IS NULL`.
-pub(crate) fn tag_condition(statement: &mut Statement, (table, joined): (&str, &str), comparison: &Comparison) -> String {
+pub(crate) fn tag_condition(
+    statement: &mut Statement,
+    (table, joined): (&str, &str),
+    comparison: &Comparison,
+) -> String {
     let key = statement.bind(comparison.key.as_str());
-    let exists = |test: &str| format!("EXISTS (SELECT 1 FROM {table} t WHERE t.{joined} AND t.key = {key}{test})");
+    let exists = |test: &str| {
+        format!("EXISTS (SELECT 1 FROM {table} t WHERE t.{joined} AND t.key = {key}{test})")
+    };
     match &comparison.test {
         Test::Null { negated: true } => exists(""),
         Test::Null { negated: false } => format!("NOT {}", exists("")),

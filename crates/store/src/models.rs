@@ -21,7 +21,8 @@ pub struct ModelRow {
 }
 
 /// The columns that [`from_row`] reads, of `registered_models m`.
-pub(crate) const COLUMNS: &str = "m.model_no, m.name, m.description, m.archived, m.is_prompt, m.created_at, m.updated_at";
+pub(crate) const COLUMNS: &str =
+    "m.model_no, m.name, m.description, m.archived, m.is_prompt, m.created_at, m.updated_at";
 
 pub(crate) fn from_row(row: &Row<'_>) -> Result<ModelRow, StoreError> {
     Ok(ModelRow {
@@ -58,8 +59,14 @@ pub fn insert(
 }
 
 /// The model of that name, without what [`complete`] adds.
-pub fn find(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<Option<ModelRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM registered_models m WHERE m.workspace_id = $1 AND m.name = $2");
+pub fn find(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+) -> Result<Option<ModelRow>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM registered_models m WHERE m.workspace_id = $1 AND m.name = $2"
+    );
     tx.query_opt(&sql, params![workspace_id, name], from_row)
 }
 
@@ -100,7 +107,11 @@ pub fn update(tx: &mut Tx<'_>, row: &ModelRow) -> Result<(), StoreError> {
 
 /// Removes the model with its versions, tags and aliases.
 pub fn delete(tx: &mut Tx<'_>, model_no: i64) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM registered_models WHERE model_no = $1", params![model_no]).map(drop)
+    tx.execute(
+        "DELETE FROM registered_models WHERE model_no = $1",
+        params![model_no],
+    )
+    .map(drop)
 }
 
 /// Sets a tag.
@@ -120,7 +131,12 @@ pub fn delete_tag(tx: &mut Tx<'_>, model_no: i64, key: &str) -> Result<(), Store
 }
 
 /// Points an alias to a version.
-pub fn set_alias(tx: &mut Tx<'_>, model_no: i64, alias: &str, version: &str) -> Result<(), StoreError> {
+pub fn set_alias(
+    tx: &mut Tx<'_>,
+    model_no: i64,
+    alias: &str,
+    version: &str,
+) -> Result<(), StoreError> {
     tx.execute(
         "INSERT INTO model_aliases (model_no, alias, version) VALUES ($1, $2, $3)
          ON CONFLICT (model_no, alias) DO UPDATE SET version = excluded.version",
@@ -136,21 +152,34 @@ pub fn delete_alias(tx: &mut Tx<'_>, model_no: i64, alias: &str) -> Result<bool,
 }
 
 /// The version that an alias points to.
-pub fn alias_target(tx: &mut Tx<'_>, model_no: i64, alias: &str) -> Result<Option<String>, StoreError> {
+pub fn alias_target(
+    tx: &mut Tx<'_>,
+    model_no: i64,
+    alias: &str,
+) -> Result<Option<String>, StoreError> {
     let sql = "SELECT version FROM model_aliases WHERE model_no = $1 AND alias = $2";
     tx.query_opt(sql, params![model_no, alias], |row| row.get(0))
 }
 
 fn tags(tx: &mut Tx<'_>, numbers: &[i64]) -> Result<HashMap<i64, Vec<KeyValue>>, StoreError> {
-    pairs(tx, "SELECT model_no, key, value FROM registered_model_tags WHERE model_no IN", numbers, |key, value| {
-        KeyValue { key, value }
-    })
+    pairs(
+        tx,
+        "SELECT model_no, key, value FROM registered_model_tags WHERE model_no IN",
+        numbers,
+        |key, value| KeyValue { key, value },
+    )
 }
 
-pub(crate) fn aliases(tx: &mut Tx<'_>, numbers: &[i64]) -> Result<HashMap<i64, Vec<Alias>>, StoreError> {
-    pairs(tx, "SELECT model_no, alias, version FROM model_aliases WHERE model_no IN", numbers, |alias, version| {
-        Alias { alias, version }
-    })
+pub(crate) fn aliases(
+    tx: &mut Tx<'_>,
+    numbers: &[i64],
+) -> Result<HashMap<i64, Vec<Alias>>, StoreError> {
+    pairs(
+        tx,
+        "SELECT model_no, alias, version FROM model_aliases WHERE model_no IN",
+        numbers,
+        |alias, version| Alias { alias, version },
+    )
 }
 
 /// Rows of (number, text, text) for the numbers, grouped and in order of the first text.
@@ -165,7 +194,10 @@ pub(crate) fn pairs<T>(
         let sql = format!("{select} ({}) ORDER BY 1, 2", placeholders(1, chunk.len()));
         let values: Vec<Param<'_>> = chunk.iter().map(|number| Param::Integer(*number)).collect();
         tx.for_each(&sql, &values, |row| {
-            found.entry(row.get(0)?).or_default().push(make(row.get(1)?, row.get(2)?));
+            found
+                .entry(row.get(0)?)
+                .or_default()
+                .push(make(row.get(1)?, row.get(2)?));
             Ok(())
         })?;
     }

@@ -104,7 +104,11 @@ impl From<ModelSummary> for ModelNameView {
             model_type: latest.as_ref().map(|version| version.model_type.as_str()),
             latest_version: latest.map(|version| version.version),
             description: model.description,
-            aliases: model.aliases.into_iter().map(|alias| (alias.alias, alias.version)).collect(),
+            aliases: model
+                .aliases
+                .into_iter()
+                .map(|alias| (alias.alias, alias.version))
+                .collect(),
             tags: map(model.tags),
             archived: model.archived,
             created_at: model.created_at.to_string(),
@@ -124,7 +128,10 @@ pub struct ModelNameList {
 impl From<Page<ModelSummary>> for ModelNameList {
     fn from(page: Page<ModelSummary>) -> Self {
         let page = page.map(ModelNameView::from);
-        Self { items: page.items, next_page_token: page.next_page_token }
+        Self {
+            items: page.items,
+            next_page_token: page.next_page_token,
+        }
     }
 }
 
@@ -139,7 +146,10 @@ pub struct ModelList {
 impl From<Page<ModelVersion>> for ModelList {
     fn from(page: Page<ModelVersion>) -> Self {
         let page = page.map(ModelView::from);
-        Self { items: page.items, next_page_token: page.next_page_token }
+        Self {
+            items: page.items,
+            next_page_token: page.next_page_token,
+        }
     }
 }
 
@@ -183,7 +193,9 @@ impl CreateModel {
             properties.push(KeyValue::new("flavors", flavors.to_string()));
         }
         Ok(NewModel {
-            name: self.name.ok_or_else(|| Error::invalid("name", "a model has a name"))?,
+            name: self
+                .name
+                .ok_or_else(|| Error::invalid("name", "a model has a name"))?,
             version: self.version,
             path: self.path,
             model_type: self.model_type,
@@ -244,14 +256,25 @@ pub struct ModelQuery {
 
 impl ModelQuery {
     pub(crate) fn read(self) -> (PageRequest, bool) {
-        (PageRequest { limit: self.limit, page_token: self.page_token }, self.include_archived)
+        (
+            PageRequest {
+                limit: self.limit,
+                page_token: self.page_token,
+            },
+            self.include_archived,
+        )
     }
 }
 
 fn map(pairs: Vec<KeyValue>) -> BTreeMap<String, String> {
-    pairs.into_iter().map(|pair| (pair.key, pair.value)).collect()
+    pairs
+        .into_iter()
+        .map(|pair| (pair.key, pair.value))
+        .collect()
 }
 
 fn pairs(map: BTreeMap<String, String>) -> Vec<KeyValue> {
-    map.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
+    map.into_iter()
+        .map(|(key, value)| KeyValue { key, value })
+        .collect()
 }

@@ -3,13 +3,16 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use lazuli_core::models::{ModelSummary, NewModel, Which};
-use lazuli_spec::models::ModelVersion;
 use lazuli_spec::Action;
+use lazuli_spec::models::ModelVersion;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
 use super::extract::{IfMatch, Json, Path, Query, Tagged};
-use super::model_views::{CreateModel, ModelList, ModelNameList, ModelNameView, ModelQuery, ModelView, SetAlias, UpdateModel};
+use super::model_views::{
+    CreateModel, ModelList, ModelNameList, ModelNameView, ModelQuery, ModelView, SetAlias,
+    UpdateModel,
+};
 use crate::AppState;
 use crate::auth::Authenticated;
 use crate::routing::{Permission, Routes};
@@ -49,7 +52,12 @@ async fn list_models(
     Query(query): Query<ModelQuery>,
 ) -> RestResult<Json<ModelNameList>> {
     let (page, archived) = query.read();
-    Ok(Json(app.core.list_models(&caller, &workspace, page, archived).await?.into()))
+    Ok(Json(
+        app.core
+            .list_models(&caller, &workspace, page, archived)
+            .await?
+            .into(),
+    ))
 }
 
 /// Registers a version of a model. The same version with the same content is answered with 200, with other content with 409.
@@ -75,7 +83,13 @@ async fn put_model(
     Path((workspace, name, version)): Path<(String, String, String)>,
     Json(body): Json<CreateModel>,
 ) -> RestResult<(StatusCode, Tagged<ModelView>)> {
-    register(&app, &caller, &workspace, body.named(name, version)?.read()?).await
+    register(
+        &app,
+        &caller,
+        &workspace,
+        body.named(name, version)?.read()?,
+    )
+    .await
 }
 
 async fn register(
@@ -85,7 +99,11 @@ async fn register(
     new: NewModel,
 ) -> RestResult<(StatusCode, Tagged<ModelView>)> {
     let (model, created) = app.core.register_model(caller, workspace, new).await?;
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     Ok((status, tagged(model)))
 }
 
@@ -100,7 +118,12 @@ async fn list_model_versions(
     Query(query): Query<ModelQuery>,
 ) -> RestResult<Json<ModelList>> {
     let (page, archived) = query.read();
-    Ok(Json(app.core.list_model_versions(&caller, &workspace, &name, page, archived).await?.into()))
+    Ok(Json(
+        app.core
+            .list_model_versions(&caller, &workspace, &name, page, archived)
+            .await?
+            .into(),
+    ))
 }
 
 /// One version with its files as a tree; `latest` stands for the newest that is not archived.
@@ -112,8 +135,16 @@ async fn get_model(
     Authenticated(caller): Authenticated,
     Path((workspace, name, version)): Path<(String, String, String)>,
 ) -> RestResult<Tagged<ModelView>> {
-    let which = if version == "latest" { Which::Label(version) } else { Which::Version(version) };
-    Ok(tagged(app.core.find_model_version(&caller, &workspace, &name, which).await?))
+    let which = if version == "latest" {
+        Which::Label(version)
+    } else {
+        Which::Version(version)
+    };
+    Ok(tagged(
+        app.core
+            .find_model_version(&caller, &workspace, &name, which)
+            .await?,
+    ))
 }
 
 /// The version that an alias points to; `latest` is always there.
@@ -125,7 +156,11 @@ async fn get_labelled_model(
     Authenticated(caller): Authenticated,
     Path((workspace, name, label)): Path<(String, String, String)>,
 ) -> RestResult<Tagged<ModelView>> {
-    Ok(tagged(app.core.find_model_version(&caller, &workspace, &name, Which::Label(label)).await?))
+    Ok(tagged(
+        app.core
+            .find_model_version(&caller, &workspace, &name, Which::Label(label))
+            .await?,
+    ))
 }
 
 /// Changes a version's description, stage, tags or properties. Its content never changes.
@@ -140,7 +175,11 @@ async fn update_model(
     Json(body): Json<UpdateModel>,
 ) -> RestResult<Tagged<ModelView>> {
     let change = body.into();
-    Ok(tagged(app.core.update_model(&caller, &workspace, &name, &version, change, etag).await?))
+    Ok(tagged(
+        app.core
+            .update_model(&caller, &workspace, &name, &version, change, etag)
+            .await?,
+    ))
 }
 
 /// Deletes a version; its number is not given out again.
@@ -152,7 +191,9 @@ async fn delete_model_version(
     Authenticated(caller): Authenticated,
     Path((workspace, name, version)): Path<(String, String, String)>,
 ) -> RestResult<StatusCode> {
-    app.core.delete_model_version(&caller, &workspace, &name, &version).await?;
+    app.core
+        .delete_model_version(&caller, &workspace, &name, &version)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -166,7 +207,9 @@ async fn set_model_alias(
     Path((workspace, name, label)): Path<(String, String, String)>,
     Json(body): Json<SetAlias>,
 ) -> RestResult<StatusCode> {
-    app.core.set_model_alias(&caller, &workspace, &name, &label, body.version()).await?;
+    app.core
+        .set_model_alias(&caller, &workspace, &name, &label, body.version())
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -179,7 +222,9 @@ async fn delete_model_alias(
     Authenticated(caller): Authenticated,
     Path((workspace, name, label)): Path<(String, String, String)>,
 ) -> RestResult<StatusCode> {
-    app.core.delete_model_alias(&caller, &workspace, &name, &label).await?;
+    app.core
+        .delete_model_alias(&caller, &workspace, &name, &label)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -192,7 +237,11 @@ async fn archive_model_version(
     Authenticated(caller): Authenticated,
     Path((workspace, name, version)): Path<(String, String, String)>,
 ) -> RestResult<Tagged<ModelView>> {
-    Ok(tagged(app.core.archive_model_version(&caller, &workspace, &name, &version, true).await?))
+    Ok(tagged(
+        app.core
+            .archive_model_version(&caller, &workspace, &name, &version, true)
+            .await?,
+    ))
 }
 
 /// Restores one version. Lists show it again.
@@ -204,7 +253,11 @@ async fn restore_model_version(
     Authenticated(caller): Authenticated,
     Path((workspace, name, version)): Path<(String, String, String)>,
 ) -> RestResult<Tagged<ModelView>> {
-    Ok(tagged(app.core.archive_model_version(&caller, &workspace, &name, &version, false).await?))
+    Ok(tagged(
+        app.core
+            .archive_model_version(&caller, &workspace, &name, &version, false)
+            .await?,
+    ))
 }
 
 /// Archives a whole model, with all its versions.
@@ -216,7 +269,13 @@ async fn archive_model(
     Authenticated(caller): Authenticated,
     Path((workspace, name)): Path<(String, String)>,
 ) -> RestResult<Json<ModelNameView>> {
-    Ok(Json(app.core.archive_registered_model(&caller, &workspace, &name, true).await.map(ModelSummary::from)?.into()))
+    Ok(Json(
+        app.core
+            .archive_registered_model(&caller, &workspace, &name, true)
+            .await
+            .map(ModelSummary::from)?
+            .into(),
+    ))
 }
 
 /// Restores a whole model, with all its versions.
@@ -228,5 +287,11 @@ async fn restore_model(
     Authenticated(caller): Authenticated,
     Path((workspace, name)): Path<(String, String)>,
 ) -> RestResult<Json<ModelNameView>> {
-    Ok(Json(app.core.archive_registered_model(&caller, &workspace, &name, false).await.map(ModelSummary::from)?.into()))
+    Ok(Json(
+        app.core
+            .archive_registered_model(&caller, &workspace, &name, false)
+            .await
+            .map(ModelSummary::from)?
+            .into(),
+    ))
 }
