@@ -200,8 +200,20 @@ impl Core {
         Ok(format!("{}/{path}", run_root(&info.artifact_uri)?))
     }
 
+    /// Checks that the caller may write a file of this path, before its bytes are looked at.
+    pub async fn check_artifact_path(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        path: &str,
+    ) -> Result<()> {
+        self.artifact_to_write(caller, workspace, path)
+            .await
+            .map(drop)
+    }
+
     /// The object that a writer's path names.
-    pub async fn artifact_to_write(
+    async fn artifact_to_write(
         &self,
         caller: &Caller,
         workspace: &str,

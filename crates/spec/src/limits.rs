@@ -20,8 +20,6 @@ pub const BATCH_METRICS: usize = 1_000;
 pub const BATCH_PARAMS_OR_TAGS: usize = 100;
 /// Most metrics, parameters and tags together in one batch.
 pub const BATCH_ENTITIES: usize = 1_000;
-/// Largest body of a batch, in bytes.
-pub const BATCH_BYTES: usize = 1_000_000;
 /// Most runs, or experiments, on one page of a search.
 pub const SEARCH_PAGE: u32 = 50_000;
 
@@ -74,16 +72,6 @@ pub fn batch(metrics: usize, params: usize, tags: usize) -> Result<(), Invalid> 
         BATCH_ENTITIES,
         metrics + params + tags,
     )
-}
-
-/// The body of a batch, in bytes.
-pub fn batch_body(bytes: usize) -> Result<(), Invalid> {
-    if bytes > BATCH_BYTES {
-        return Err(Invalid(format!(
-            "Batched logging API requests must be at most {BATCH_BYTES} bytes, got a request of size {bytes}."
-        )));
-    }
-    Ok(())
 }
 
 /// How many results a search may ask for at once.
@@ -184,7 +172,6 @@ mod tests {
                 .0
                 .contains("metrics, params, and tags")
         );
-        assert!(batch_body(1_000_001).is_err());
         assert_eq!(page_size(50_000), Ok(50_000));
         assert!(
             page_size(0).is_err() && page_size(50_001).is_err() && page_size(i64::MAX).is_err()

@@ -180,20 +180,18 @@ async fn upload_by_run(
             return Err(invalid(format!("Request must specify {name}.")));
         }
     }
+    let (core, caller, workspace) = (&state.core, &who.caller, &who.workspace);
+    let path = core
+        .run_artifact_path(caller, workspace, run_id, path)
+        .await?;
+    core.check_artifact_path(caller, workspace, &path).await?;
     let bytes = axum::body::to_bytes(request.into_body(), MOST).await;
     let bytes = bytes.map_err(|_| invalid("Artifact size is too large. Max size is 10MB."))?;
     if bytes.is_empty() {
         return Err(invalid("Request must specify data."));
     }
-    let path = state
-        .core
-        .run_artifact_path(&who.caller, &who.workspace, run_id, path)
-        .await?;
     let body = futures::stream::iter([Ok::<_, std::convert::Infallible>(bytes)]);
-    state
-        .core
-        .put_artifact(&who.caller, &who.workspace, &path, body)
-        .await?;
+    core.put_artifact(caller, workspace, &path, body).await?;
     Ok(Json(Empty {}))
 }
 
