@@ -278,8 +278,8 @@ mod tests {
         let told: Vec<String> = texts.iter().map(|text| read(text).unwrap_err()).collect();
         insta::assert_snapshot!(told.join("\n"), @r#"
 compute.yml:2:7: type: `computeinstance` computes are not supported; a cluster on this machine is `amlcompute`
-compute.yml:1:7: name: the compute name `c` has 1 characters; 2 to 32 are allowed
-compute.yml:1:7: name: the compute name `c` has 1 characters; 2 to 32 are allowed
+compute.yml:2:7: size: `huge` is not a known size; write cores and GiB such as `2c8g`, or a name such as `Standard_DS3_v2`
+compute.yml:2:16: min_instances: 2 is more than max_instances, 1
 compute.yml:1:1: name: a compute needs a name
 compute.yml:2:1: max_instnces: unknown field; did you mean `max_instances`?
 compute.yml:1:7: name: the compute name `a b` contains ' '; letters, digits and `-` are allowed
