@@ -52,7 +52,7 @@ impl Core {
             .await?;
         if row.settled {
             for folder in ["logs", "system_logs", "user_logs"] {
-                let root = BlobKey::artifact(&row.experiment_id, job, folder)?;
+                let root = BlobKey::artifact(access.workspace_id(), &row.experiment_id, job, folder)?;
                 let mut found = std::pin::pin!(access.blobs().list(Some(&root)));
                 while let Some(meta) = found.next().await {
                     let meta = meta?;
@@ -140,7 +140,7 @@ impl LogFollower {
     }
 
     async fn read_artifact(&self) -> Result<Bytes> {
-        let key = BlobKey::artifact(&self.experiment_id, &self.job, &self.name)?;
+        let key = BlobKey::artifact(self.access.workspace_id(), &self.experiment_id, &self.job, &self.name)?;
         let size = match self.access.blobs().head(&key).await {
             Ok(meta) => meta.size,
             Err(BlobError::NotFound(_)) => return Ok(Bytes::new()),
@@ -169,7 +169,7 @@ pub(crate) async fn keep_logs(access: &Access, workspace_id: &str, job: &str) ->
         })
         .await?;
     for log in logs {
-        let place = BlobKey::artifact(&experiment_id, job, &log.name)?;
+        let place = BlobKey::artifact(workspace_id, &experiment_id, job, &log.name)?;
         let pieces = futures::stream::try_unfold(0_i64, |offset| {
             let (access, key, job, name) = (
                 access.clone(),

@@ -169,9 +169,9 @@ async fn snapshot(
     field: &str,
 ) -> Result<(Tree, String, String)> {
     let root = if path.is_empty() {
-        BlobKey::artifact_root(experiment_id, run)?
+        BlobKey::artifact_root(access.workspace_id(), experiment_id, run)?
     } else {
-        BlobKey::artifact(experiment_id, run, path)?
+        BlobKey::artifact(access.workspace_id(), experiment_id, run, path)?
     };
     let (tree, file) = if !path.is_empty() && access.blobs().exists(&root).await? {
         let name = path.rsplit('/').next().unwrap_or(path);

@@ -323,6 +323,10 @@ fn lost_refused_and_canceled_jobs_end_with_their_reason() {
             usage: None,
         };
         assert!(test.core.runner_heartbeat(&own, beat).await.unwrap().cancel);
+        // the runner is asked on a task of its own
+        while stage.ended.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         test.core
             .runner_state(&own, report(2, RunnerState::Canceled))
             .await

@@ -100,10 +100,10 @@ impl Driver {
         let asks_again = self.core.store();
         let (workspace_id, name) = job.clone();
         let row = asks_again
-            .read(move |tx| Ok::<_, Error>(lazuli_store::jobs::progress(tx, &workspace_id, &name)?))
+            .read(move |tx| Ok::<_, Error>(lazuli_store::jobs::find(tx, &workspace_id, &name)?))
             .await?;
         // canceled while it was being launched: the queue must look once more, now that there is a handle
-        if row.is_some_and(|row| row.4.cancel_at.is_some()) {
+        if row.is_some_and(|row| row.progress.cancel_at.is_some()) {
             self.core.jobs().wake.notify_one();
         }
         Ok(())
@@ -165,9 +165,9 @@ impl Driver {
         let row = self
             .core
             .store()
-            .read(move |tx| Ok::<_, Error>(lazuli_store::jobs::progress(tx, &workspace_id, &name)?))
+            .read(move |tx| Ok::<_, Error>(lazuli_store::jobs::find(tx, &workspace_id, &name)?))
             .await?;
-        let Some(handle) = row.and_then(|row| row.4.handle) else {
+        let Some(handle) = row.and_then(|row| row.progress.handle) else {
             return Ok(());
         };
         let handle = Handle(handle);
