@@ -24,6 +24,8 @@ pub(crate) struct CliError {
     pub(crate) hint: Option<Box<str>>,
     /// Further lines, printed as they are (the last lines of a failed job, a list of mistakes).
     pub(crate) detail: Option<Box<str>>,
+    /// Whether the same request may succeed a little later: the server was away, or broke off.
+    pub(crate) is_passing: bool,
     /// Process exit status.
     pub(crate) exit: Exit,
 }
@@ -50,6 +52,7 @@ impl CliError {
             location: None,
             hint: None,
             detail: None,
+            is_passing: false,
             exit: Exit::Failure,
         }
     }
@@ -73,6 +76,13 @@ impl CliError {
     /// A failed operation on a local file.
     pub(crate) fn io(what: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Self::new(format!("cannot {what} `{}`: {error}", path.display()))
+    }
+
+    /// Says that the same request may succeed a little later.
+    #[must_use]
+    pub(crate) fn passing(mut self) -> Self {
+        self.is_passing = true;
+        self
     }
 
     /// Adds what to do next.

@@ -58,6 +58,7 @@ fn cut_off(error: &reqwest::Error) -> CliError {
         super::transport::deepest(error)
     ))
     .hint("was the server stopped? the same command can be run again")
+    .passing()
 }
 
 /// Reads a problem document (or an MLflow error, or plain text) into an error.
@@ -90,6 +91,7 @@ pub(super) fn problem(status: StatusCode, body: &[u8], target: &Target) -> CliEr
         error.exit = Exit::NotFound;
     }
     if status.is_server_error() {
+        error.is_passing = true;
         error.detail =
             text("request_id").map(|id| format!("request {id}; the server's log says more").into());
     }

@@ -53,16 +53,19 @@ pub(super) fn failure(error: &reqwest::Error, target: &Target) -> CliError {
             "cannot reach the server at {}: {cause}",
             target.url
         ))
-        .hint(hint);
+        .hint(hint)
+        .passing();
     }
     if error.is_timeout() {
         return CliError::new(format!(
             "the server at {} did not answer in time",
             target.url
-        ));
+        ))
+        .passing();
     }
     CliError::new(format!("the request to {} failed: {cause}", target.url))
         .hint("was the server stopped? the same command can be run again")
+        .passing()
 }
 
 /// Whether the certificate was the trouble.

@@ -97,16 +97,13 @@ impl Watcher<'_> {
             match (followed, job) {
                 (Ok(()), Ok(job)) if is_at_rest(state(&job)) => return Ok(job),
                 (Ok(()), Ok(_)) => failures = 0,
-                (Err(error), Ok(_)) if error.exit == crate::error::Exit::NotFound => {
-                    return Err(error);
-                }
                 (_, Err(error)) | (Err(error), _) => {
                     failures += 1;
+                    if !error.is_passing || failures > PATIENCE {
+                        return Err(error);
+                    }
                     if failures == 1 {
                         note(format!("{}; trying again", error.message));
-                    }
-                    if failures > PATIENCE || error.exit == crate::error::Exit::NotFound {
-                        return Err(error);
                     }
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
