@@ -2,7 +2,8 @@
 
 use lazuli_spec::computes::{Compute, ComputeSpec};
 use lazuli_spec::{Action, ErrorCode, Page, PageRequest, Timestamp};
-use lazuli_store::computes::{self, NodeRow};
+use lazuli_store::computes;
+pub use lazuli_store::computes::NodeRow;
 use lazuli_store::{Tx, jobs};
 
 use crate::{Caller, Core, Error, Result};
@@ -17,24 +18,51 @@ pub struct ComputeDetails {
 }
 
 /// Makes a new workspace's own cluster: as many nodes as this machine has cores.
-pub(crate) fn insert_default(tx: &mut Tx<'_>, workspace_id: &str, by: &str, now: Timestamp) -> Result<()> {
+pub(crate) fn insert_default(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    by: &str,
+    now: Timestamp,
+) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     let spec = ComputeSpec::default_cluster(cores);
-    let compute = Compute { spec, created_at: now, created_by: by.to_owned(), modified_at: now, revision: 1 };
+    let compute = Compute {
+        spec,
+        created_at: now,
+        created_by: by.to_owned(),
+        modified_at: now,
+        revision: 1,
+    };
     Ok(computes::insert(tx, workspace_id, &compute)?)
 }
 
 impl Core {
     /// Makes a cluster, or changes the one of that name. `if_match` is the revision the caller read.
-    pub async fn put_compute(&self, caller: &Caller, workspace: &str, spec: ComputeSpec, if_match: Option<i64>) -> Result<(ComputeDetails, bool)> {
-        let access = self.access(caller, workspace, Action::ComputesWrite).await?;
-        let (workspace_id, by) = (access.workspace_id().to_owned(), caller.principal_id().to_owned());
+    pub async fn put_compute(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        spec: ComputeSpec,
+        if_match: Option<i64>,
+    ) -> Result<(ComputeDetails, bool)> {
+        let access = self
+            .access(caller, workspace, Action::ComputesWrite)
+            .await?;
+        let (workspace_id, by) = (
+            access.workspace_id().to_owned(),
+            caller.principal_id().to_owned(),
+        );
         let made = access
             .write(format!("computes/{}", spec.name), move |tx, change| {
                 let now = change.now();
                 let before = computes::find(tx, &workspace_id, &spec.name)?;
-                if if_match.is_some_and(|revision| before.as_ref().map(|compute| compute.revision) != Some(revision)) {
-                    return Err(Error::new(ErrorCode::PreconditionFailed, "the compute has changed since it was read; read it again"));
+                if if_match.is_some_and(|revision| {
+                    before.as_ref().map(|compute| compute.revision) != Some(revision)
+                }) {
+                    return Err(Error::new(
+                        ErrorCode::PreconditionFailed,
+                        "the compute has changed since it was read; read it again",
+                    ));
                 }
                 let is_new = before.is_none();
                 let compute = match before {
@@ -42,8 +70,19 @@ impl Core {
                         change.nothing();
                         before
                     }
-                    Some(before) => Compute { spec, modified_at: now, revision: before.revision + 1, ..before },
-                    None => Compute { spec, created_at: now, created_by: by, modified_at: now, revision: 1 },
+                    Some(before) => Compute {
+                        spec,
+                        modified_at: now,
+                        revision: before.revision + 1,
+                        ..before
+                    },
+                    None => Compute {
+                        spec,
+                        created_at: now,
+                        created_by: by,
+                        modified_at: now,
+                        revision: 1,
+                    },
                 };
                 if is_new {
                     computes::insert(tx, &workspace_id, &compute)?;
@@ -59,12 +98,18 @@ impl Core {
     }
 
     /// One cluster.
-    pub async fn get_compute(&self, caller: &Caller, workspace: &str, name: &str) -> Result<ComputeDetails> {
+    pub async fn get_compute(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        name: &str,
+    ) -> Result<ComputeDetails> {
         let access = self.access(caller, workspace, Action::ComputesRead).await?;
         let (workspace_id, name) = (access.workspace_id().to_owned(), name.to_owned());
         access
             .read(move |tx| {
-                let compute = computes::find(tx, &workspace_id, &name)?.ok_or_else(|| Error::not_found("compute", &name))?;
+                let compute = computes::find(tx, &workspace_id, &name)?
+                    .ok_or_else(|| Error::not_found("compute", &name))?;
                 let nodes = computes::nodes(tx, &workspace_id, &name)?;
                 Ok(ComputeDetails { compute, nodes })
             })
@@ -72,7 +117,12 @@ impl Core {
     }
 
     /// A page of clusters, by name.
-    pub async fn list_computes(&self, caller: &Caller, workspace: &str, page: PageRequest) -> Result<Page<ComputeDetails>> {
+    pub async fn list_computes(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        page: PageRequest,
+    ) -> Result<Page<ComputeDetails>> {
         let access = self.access(caller, workspace, Action::ComputesRead).await?;
         let limit = page.limit_or(100, 1_000);
         let after = page.page_token.unwrap_or_default();
@@ -87,12 +137,16 @@ impl Core {
                 with_nodes.collect::<Result<Vec<_>>>()
             })
             .await?;
-        Ok(Page::from_rows(rows, limit, |details| details.compute.spec.name.clone()))
+        Ok(Page::from_rows(rows, limit, |details| {
+            details.compute.spec.name.clone()
+        }))
     }
 
     /// Removes a cluster that no job waits for or runs on.
     pub async fn delete_compute(&self, caller: &Caller, workspace: &str, name: &str) -> Result<()> {
-        let access = self.access(caller, workspace, Action::ComputesDelete).await?;
+        let access = self
+            .access(caller, workspace, Action::ComputesDelete)
+            .await?;
         let (workspace_id, name) = (access.workspace_id().to_owned(), name.to_owned());
         access
             .write(format!("computes/{name}"), move |tx, _| {
@@ -101,7 +155,10 @@ impl Core {
                 }
                 let jobs = jobs::count_unended(tx, &workspace_id, &name)?;
                 if jobs > 0 {
-                    return Err(Error::conflict(format!("{jobs} jobs wait for `{name}` or run on it")).hint("cancel them, or let them end, first"));
+                    return Err(Error::conflict(format!(
+                        "{jobs} jobs wait for `{name}` or run on it"
+                    ))
+                    .hint("cancel them, or let them end, first"));
                 }
                 computes::delete(tx, &workspace_id, &name)?;
                 Ok(())

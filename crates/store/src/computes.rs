@@ -52,7 +52,11 @@ pub fn insert(tx: &mut Tx<'_>, workspace_id: &str, compute: &Compute) -> Result<
 }
 
 /// The cluster of that name.
-pub fn find(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<Option<Compute>, StoreError> {
+pub fn find(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    name: &str,
+) -> Result<Option<Compute>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM computes WHERE workspace_id = $1 AND name = $2");
     tx.query_opt(&sql, params![workspace_id, name], from_row)
 }
@@ -68,13 +72,26 @@ pub fn update(tx: &mut Tx<'_>, workspace_id: &str, compute: &Compute) -> Result<
 
 /// Removes a cluster and its nodes.
 pub fn delete(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<bool, StoreError> {
-    tx.execute("DELETE FROM compute_nodes WHERE workspace_id = $1 AND compute = $2", params![workspace_id, name])?;
-    Ok(tx.execute("DELETE FROM computes WHERE workspace_id = $1 AND name = $2", params![workspace_id, name])? > 0)
+    tx.execute(
+        "DELETE FROM compute_nodes WHERE workspace_id = $1 AND compute = $2",
+        params![workspace_id, name],
+    )?;
+    Ok(tx.execute(
+        "DELETE FROM computes WHERE workspace_id = $1 AND name = $2",
+        params![workspace_id, name],
+    )? > 0)
 }
 
 /// A page of clusters by name, after the given one.
-pub fn list(tx: &mut Tx<'_>, workspace_id: &str, after: &str, limit: u32) -> Result<Vec<Compute>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM computes WHERE workspace_id = $1 AND name > $2 ORDER BY name LIMIT $3");
+pub fn list(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Compute>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM computes WHERE workspace_id = $1 AND name > $2 ORDER BY name LIMIT $3"
+    );
     tx.query(&sql, params![workspace_id, after, limit], from_row)
 }
 
@@ -85,11 +102,21 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<(String, Compute)>, StoreError> {
 }
 
 fn node_from_row(row: &Row<'_>) -> Result<NodeRow, StoreError> {
-    Ok(NodeRow { workspace_id: row.get(0)?, compute: row.get(1)?, node: row.get(2)?, job: row.get(3)?, idle_since: row.get(4)? })
+    Ok(NodeRow {
+        workspace_id: row.get(0)?,
+        compute: row.get(1)?,
+        node: row.get(2)?,
+        job: row.get(3)?,
+        idle_since: row.get(4)?,
+    })
 }
 
 /// The nodes of one cluster.
-pub fn nodes(tx: &mut Tx<'_>, workspace_id: &str, compute: &str) -> Result<Vec<NodeRow>, StoreError> {
+pub fn nodes(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    compute: &str,
+) -> Result<Vec<NodeRow>, StoreError> {
     tx.query(
         "SELECT workspace_id, compute, node, job, idle_since FROM compute_nodes
          WHERE workspace_id = $1 AND compute = $2 ORDER BY node",
@@ -100,7 +127,11 @@ pub fn nodes(tx: &mut Tx<'_>, workspace_id: &str, compute: &str) -> Result<Vec<N
 
 /// The nodes of every cluster.
 pub fn all_nodes(tx: &mut Tx<'_>) -> Result<Vec<NodeRow>, StoreError> {
-    tx.query("SELECT workspace_id, compute, node, job, idle_since FROM compute_nodes", params![], node_from_row)
+    tx.query(
+        "SELECT workspace_id, compute, node, job, idle_since FROM compute_nodes",
+        params![],
+        node_from_row,
+    )
 }
 
 /// Adds a node or says anew what it does.
@@ -114,7 +145,12 @@ pub fn put_node(tx: &mut Tx<'_>, node: &NodeRow) -> Result<(), StoreError> {
 }
 
 /// Gives a node back.
-pub fn delete_node(tx: &mut Tx<'_>, workspace_id: &str, compute: &str, node: i64) -> Result<(), StoreError> {
+pub fn delete_node(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    compute: &str,
+    node: i64,
+) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM compute_nodes WHERE workspace_id = $1 AND compute = $2 AND node = $3",
         params![workspace_id, compute, node],
@@ -123,7 +159,13 @@ pub fn delete_node(tx: &mut Tx<'_>, workspace_id: &str, compute: &str, node: i64
 }
 
 /// Takes or renews a lease; says whether it is held. A holder that stops renewing loses it when it expires.
-pub fn hold_lease(tx: &mut Tx<'_>, name: &str, holder: &str, now: Timestamp, until: Timestamp) -> Result<bool, StoreError> {
+pub fn hold_lease(
+    tx: &mut Tx<'_>,
+    name: &str,
+    holder: &str,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<bool, StoreError> {
     let held = tx.execute(
         "INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $4)
          ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
@@ -135,6 +177,9 @@ pub fn hold_lease(tx: &mut Tx<'_>, name: &str, holder: &str, now: Timestamp, unt
 
 /// Gives a lease back.
 pub fn drop_lease(tx: &mut Tx<'_>, name: &str, holder: &str) -> Result<(), StoreError> {
-    tx.execute("DELETE FROM leases WHERE name = $1 AND holder = $2", params![name, holder])?;
+    tx.execute(
+        "DELETE FROM leases WHERE name = $1 AND holder = $2",
+        params![name, holder],
+    )?;
     Ok(())
 }
