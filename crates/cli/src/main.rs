@@ -3,6 +3,7 @@
 //! This file only parses the command line, dispatches, and turns the result into an exit code. Nothing heavy
 //! happens before a command needs it: no threads, no TLS, no files are touched for `--help` or `--version`.
 
+mod archive;
 mod cli;
 mod client;
 mod commands;
