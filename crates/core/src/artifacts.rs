@@ -32,7 +32,6 @@ enum Place {
     Run {
         experiment: ExperimentId,
         run_id: String,
-        rest: String,
     },
     /// In another folder of an experiment: a logged model's, a trace's.
     Experiment {
@@ -40,21 +39,18 @@ enum Place {
         rest: String,
     },
     /// Anywhere else: a place of the workspace's own.
-    Workspace { path: String },
+    Workspace,
 }
 
 fn place(path: &str) -> Place {
     let mut parts = path.splitn(3, '/');
-    let (first, second, rest) = (
-        parts.next().unwrap_or_default(),
+    let (first, second) = (
         parts.next().unwrap_or_default(),
         parts.next().unwrap_or_default(),
     );
     let number = !first.is_empty() && first.bytes().all(|b| b.is_ascii_digit());
     let Some(experiment) = first.parse().ok().map(ExperimentId).filter(|_| number) else {
-        return Place::Workspace {
-            path: path.to_owned(),
-        };
+        return Place::Workspace;
     };
     if matches!(second, "models" | "traces" | "") {
         let rest = path
@@ -67,7 +63,6 @@ fn place(path: &str) -> Place {
     Place::Run {
         experiment,
         run_id: second.to_owned(),
-        rest: rest.to_owned(),
     }
 }
 
@@ -244,14 +239,8 @@ impl Core {
 
 /// The object a path names, once its run or experiment was found in the workspace (and may be written by `writer`).
 pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) -> Result<BlobKey> {
-    let key = match place(path) {
-        Place::Run {
-            experiment,
-            run_id,
-            rest,
-        } => {
-            let key =
-                BlobKey::parse(format!("runs/{experiment}/{run_id}/{rest}").trim_end_matches('/'));
+    match place(path) {
+        Place::Run { experiment, run_id } => {
             let workspace_id = access.workspace_id().to_owned();
             access
                 .read(move |tx| {
@@ -267,7 +256,6 @@ pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) 
                     }
                 })
                 .await?;
-            key
         }
         Place::Experiment { experiment, rest } => {
             let workspace_id = access.workspace_id().to_owned();
@@ -284,17 +272,13 @@ pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) 
                     format!("No Experiment with id={experiment} exists"),
                 ));
             }
-            BlobKey::parse(format!("runs/{experiment}/{rest}").trim_end_matches('/'))
         }
-        Place::Workspace { path } => BlobKey::parse(
-            format!("workspaces/{}/artifacts/{path}", access.workspace_id()).trim_end_matches('/'),
-        ),
-    };
-    key.map_err(unsafe_path)
+        Place::Workspace => {}
+    }
+    BlobKey::proxied(access.workspace_id(), path).map_err(unsafe_path)
 }
 
-/// Experiments of different workspaces have the same numbers, so what lies below `models` is the workspace's only when
-/// the logged model is. Without a model's id there is nothing to look at.
+/// What lies below `models` belongs to a logged model that must be there. Without a model's id there is nothing to look at.
 fn check_logged_model(
     tx: &mut Tx<'_>,
     workspace_id: &str,
@@ -349,16 +333,12 @@ mod tests {
 
     #[test]
     fn paths_are_taken_apart() {
-        let run = |rest: &str| Place::Run {
+        let run = Place::Run {
             experiment: ExperimentId(3),
             run_id: "abc".into(),
-            rest: rest.into(),
         };
-        assert_eq!(
-            place("3/abc/artifacts/model/MLmodel"),
-            run("artifacts/model/MLmodel")
-        );
-        assert_eq!(place("3/abc/artifacts"), run("artifacts"));
+        assert_eq!(place("3/abc/artifacts/model/MLmodel"), run);
+        assert_eq!(place("3/abc/artifacts"), run);
         assert_eq!(
             place("3/models/m-1/artifacts/MLmodel"),
             Place::Experiment {
@@ -366,18 +346,8 @@ mod tests {
                 rest: "models/m-1/artifacts/MLmodel".into()
             }
         );
-        assert_eq!(
-            place("mine/x"),
-            Place::Workspace {
-                path: "mine/x".into()
-            }
-        );
-        assert_eq!(
-            place("+3/x/y"),
-            Place::Workspace {
-                path: "+3/x/y".into()
-            }
-        );
+        assert_eq!(place("mine/x"), Place::Workspace);
+        assert_eq!(place("+3/x/y"), Place::Workspace);
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod models;
 pub mod principals;
 pub mod roles;
+mod run_rows;
 pub mod run_search;
 pub mod runs;
 pub mod scheduler;

@@ -8,6 +8,7 @@ pub mod errors;
 pub mod experiments;
 pub mod json;
 pub mod logged_models;
+pub mod metric_history;
 pub mod metrics;
 pub mod model_versions;
 pub mod registered_models;
@@ -30,6 +31,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     server_info::add_routes(routes);
     experiments::add_routes(routes);
     runs::add_routes(routes);
+    metric_history::add_routes(routes);
     metrics::add_routes(routes);
     artifacts::add_routes(routes);
     registered_models::add_routes(routes);
@@ -38,14 +40,25 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 }
 
 /// Adds a route twice, as MLflow's server does: under `/api` for clients and under `/ajax-api` for browsers.
-pub(crate) fn on_both<H, T>(routes: &mut Routes, method: Method, path: &str, permission: Permission, handler: H)
-where
+pub(crate) fn on_both<H, T>(
+    routes: &mut Routes,
+    method: Method,
+    path: &str,
+    permission: Permission,
+    handler: H,
+) where
     H: Handler<T, AppState>,
     T: 'static,
 {
     for root in ["/api", "/ajax-api"] {
         let path = format!("{root}/{path}");
-        routes.raw(Dialect::Mlflow, method.clone(), &path, permission, handler.clone());
+        routes.raw(
+            Dialect::Mlflow,
+            method.clone(),
+            &path,
+            permission,
+            handler.clone(),
+        );
     }
 }
 
@@ -53,8 +66,13 @@ where
 pub(crate) struct Paths<'a>(pub(crate) &'a mut Routes);
 
 impl Paths<'_> {
-    pub(crate) fn add<H, T>(&mut self, method: Method, path: &str, permission: Permission, handler: H)
-    where
+    pub(crate) fn add<H, T>(
+        &mut self,
+        method: Method,
+        path: &str,
+        permission: Permission,
+        handler: H,
+    ) where
         H: Handler<T, AppState>,
         T: 'static,
     {
@@ -76,10 +94,14 @@ impl<S: Send + Sync> FromRequestParts<S> for MlflowCaller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         let extensions = &parts.extensions;
-        match (extensions.get::<Caller>(), extensions.get::<RequestWorkspace>()) {
-            (Some(caller), Some(RequestWorkspace(workspace))) => {
-                Ok(Self { caller: caller.clone(), workspace: workspace.clone() })
-            }
+        match (
+            extensions.get::<Caller>(),
+            extensions.get::<RequestWorkspace>(),
+        ) {
+            (Some(caller), Some(RequestWorkspace(workspace))) => Ok(Self {
+                caller: caller.clone(),
+                workspace: workspace.clone(),
+            }),
             _ => Err(Error::internal("a public route asked for its caller").into()),
         }
     }
