@@ -6,7 +6,7 @@ use lazuli_spec::Action;
 use lazuli_spec::metrics::{Metric, Point};
 use lazuli_spec::runs::{Batch, KeyValue, clean_param, clean_tag, validate_id};
 use lazuli_store::run_params::Changed;
-use lazuli_store::{logged_models, Tx, Value, metric_history, metrics, run_params, run_tags, runs};
+use lazuli_store::{Tx, Value, logged_models, metric_history, metrics, run_params, run_tags, runs};
 
 use crate::experiments::not_found;
 use crate::runs::{Writer, run_not_found};
