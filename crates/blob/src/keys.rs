@@ -56,19 +56,37 @@ impl BlobKey {
         Self::sharded("trees", id)
     }
 
+    /// Where a path of the artifact proxy lies: every workspace has a root of its own, because numbers of experiments and
+    /// names of jobs are only unique within one.
+    pub fn proxied(workspace_id: &str, path: &str) -> Result<Self, BlobError> {
+        if workspace_id.is_empty() || workspace_id.contains('/') {
+            return Err(invalid(workspace_id.to_owned(), "is not a workspace's id"));
+        }
+        Self::parse(format!("workspaces/{workspace_id}/artifacts/{path}").trim_end_matches('/'))
+    }
+
     /// Where a run's artifact lies.
-    pub fn artifact(experiment: &str, run: &str, path: &str) -> Result<Self, BlobError> {
-        Self::artifact_root(experiment, run)?.join(path)
+    pub fn artifact(
+        workspace_id: &str,
+        experiment: &str,
+        run: &str,
+        path: &str,
+    ) -> Result<Self, BlobError> {
+        Self::artifact_root(workspace_id, experiment, run)?.join(path)
     }
 
     /// The folder of a run's artifacts.
-    pub fn artifact_root(experiment: &str, run: &str) -> Result<Self, BlobError> {
+    pub fn artifact_root(
+        workspace_id: &str,
+        experiment: &str,
+        run: &str,
+    ) -> Result<Self, BlobError> {
         for part in [experiment, run] {
             if part.contains('/') {
                 return Err(invalid(part.to_owned(), "contains `/`"));
             }
         }
-        Self::parse(&format!("runs/{experiment}/{run}/artifacts"))
+        Self::proxied(workspace_id, &format!("{experiment}/{run}/artifacts"))
     }
 
     /// A name below this one.
@@ -162,12 +180,15 @@ mod tests {
         let text = hash.as_str();
         assert_eq!(BlobKey::content(&hash).as_str(), format!("cas/e3/{text}"));
         assert_eq!(BlobKey::tree(&hash).as_str(), format!("trees/e3/{text}"));
-        let artifact = BlobKey::artifact("0", "abc", "model/MLmodel").unwrap();
-        assert_eq!(artifact.as_str(), "runs/0/abc/artifacts/model/MLmodel");
-        let root = BlobKey::artifact_root("0", "abc").unwrap();
+        let artifact = BlobKey::artifact("w", "0", "abc", "model/MLmodel").unwrap();
+        assert_eq!(
+            artifact.as_str(),
+            "workspaces/w/artifacts/0/abc/artifacts/model/MLmodel"
+        );
+        let root = BlobKey::artifact_root("w", "0", "abc").unwrap();
         assert_eq!(artifact.relative_to(&root), Some("model/MLmodel"));
-        assert!(BlobKey::artifact("0", "..", "x").is_err());
-        assert!(BlobKey::artifact("0/1", "x", "x").is_err());
+        assert!(BlobKey::artifact("w", "0", "..", "x").is_err());
+        assert!(BlobKey::artifact("w", "0/1", "x", "x").is_err());
         assert!(root.join("../x").is_err());
         assert!(root.join("/x").is_err());
     }

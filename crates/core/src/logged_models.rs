@@ -260,7 +260,8 @@ impl Core {
                 ),
             )
         })?;
-        let root = BlobKey::parse(&format!("runs/{root}"))?;
+        let access = self.access(caller, workspace, Action::RunsRead).await?;
+        let root = BlobKey::proxied(access.workspace_id(), &root)?;
         let key = match folder
             .map(|folder| folder.trim_matches('/'))
             .filter(|folder| !folder.is_empty())

@@ -66,7 +66,12 @@ impl Core {
                 principals::insert(tx, &admin, None)?;
                 workspaces::insert(tx, &workspace)?;
                 lazuli_store::experiments::insert_default(tx, &workspace.id, workspace.created_at)?;
-                crate::computes::insert_default(tx, &workspace.id, &workspace.created_by, workspace.created_at)?;
+                crate::computes::insert_default(
+                    tx,
+                    &workspace.id,
+                    &workspace.created_by,
+                    workspace.created_at,
+                )?;
                 roles::assign(tx, &owner, now, "system")?;
                 Ok(())
             })

@@ -55,7 +55,12 @@ impl Core {
                 }
                 workspaces::insert(tx, &workspace)?;
                 lazuli_store::experiments::insert_default(tx, &workspace.id, workspace.created_at)?;
-                crate::computes::insert_default(tx, &workspace.id, &workspace.created_by, workspace.created_at)?;
+                crate::computes::insert_default(
+                    tx,
+                    &workspace.id,
+                    &workspace.created_by,
+                    workspace.created_at,
+                )?;
                 Ok(workspace)
             })
             .await

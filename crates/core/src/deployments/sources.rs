@@ -176,7 +176,11 @@ async fn artifacts(
         .read(move |tx| Ok(runs::find(tx, &workspace_id, &wanted, false)?))
         .await?;
     let found = found.ok_or_else(|| Error::not_found("run", run).in_field(field))?;
-    let root = BlobKey::artifact_root(&found.experiment_id.0.to_string(), run)?;
+    let root = BlobKey::artifact_root(
+        access.workspace_id(),
+        &found.experiment_id.0.to_string(),
+        run,
+    )?;
     let key = if path.is_empty() {
         root
     } else {

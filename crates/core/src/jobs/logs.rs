@@ -52,7 +52,8 @@ impl Core {
             .await?;
         if row.settled {
             for folder in ["logs", "system_logs", "user_logs"] {
-                let root = BlobKey::artifact(access.workspace_id(), &row.experiment_id, job, folder)?;
+                let root =
+                    BlobKey::artifact(access.workspace_id(), &row.experiment_id, job, folder)?;
                 let mut found = std::pin::pin!(access.blobs().list(Some(&root)));
                 while let Some(meta) = found.next().await {
                     let meta = meta?;
@@ -140,7 +141,12 @@ impl LogFollower {
     }
 
     async fn read_artifact(&self) -> Result<Bytes> {
-        let key = BlobKey::artifact(self.access.workspace_id(), &self.experiment_id, &self.job, &self.name)?;
+        let key = BlobKey::artifact(
+            self.access.workspace_id(),
+            &self.experiment_id,
+            &self.job,
+            &self.name,
+        )?;
         let size = match self.access.blobs().head(&key).await {
             Ok(meta) => meta.size,
             Err(BlobError::NotFound(_)) => return Ok(Bytes::new()),

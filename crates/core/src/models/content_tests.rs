@@ -324,11 +324,10 @@ fn files_of_a_logged_model_become_a_tree_when_asked_for() {
         let (core, me): (&Core, _) = (&t.core, &t.admin);
         t.model("m").await;
         let logged = logged(&t, "x").await;
-        let key = BlobKey::parse(&format!(
-            "runs/0/models/{}/artifacts/MLmodel",
-            logged.model_id
-        ))
-        .unwrap();
+        let access = core.access(me, "default", lazuli_spec::Action::RunsRead);
+        let access = access.await.unwrap();
+        let path = format!("0/models/{}/artifacts/MLmodel", logged.model_id);
+        let key = BlobKey::proxied(access.workspace_id(), &path).unwrap();
         core.blobs()
             .put_bytes(&key, "flavors: {}".into())
             .await

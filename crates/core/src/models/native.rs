@@ -282,7 +282,7 @@ async fn artifacts_of(access: &Access, version: &ModelVersion) -> Result<Tree> {
     let path = sources::proxied_path(&version.location).ok_or_else(elsewhere)?;
     let tree = access
         .blobs()
-        .snapshot_prefix(&BlobKey::parse(&format!("runs/{path}"))?)
+        .snapshot_prefix(&BlobKey::proxied(access.workspace_id(), &path)?)
         .await?;
     if tree.count() == 0 {
         return Err(Error::not_found(
