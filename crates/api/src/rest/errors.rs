@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 pub struct ProblemDetails {
     /// Where the code is explained.
     #[serde(rename = "type")]
-    #[schema(example = "https://lazuli.dev/errors/not_found")]
+    #[schema(example = "urn:lazuli:error:not_found")]
     kind: String,
     /// One line on the code.
     title: &'static str,
@@ -105,7 +105,7 @@ impl IntoResponse for Problem {
         let status = status(error.code);
         log(&error);
         let body = ProblemDetails {
-            kind: format!("https://lazuli.dev/errors/{}", error.code),
+            kind: format!("urn:lazuli:error:{}", error.code),
             title: error.code.title(),
             status: status.as_u16(),
             code: error.code.as_str(),
