@@ -29,7 +29,7 @@ lint: ## format, lints, documentation, licences
 
 .PHONY: reference
 reference: ## write the generated reference pages again
-	@LAZULI_UPDATE_REFERENCE=1 cargo test --package lazuli --quiet -- reference
+	@UPDATE_REFERENCE=1 cargo test --package lazuli --quiet -- reference
 	@UPDATE_REFERENCE=1 cargo test --package lazuli-api --quiet --test reference
 	@UPDATE_SCHEMA=1 cargo test --package lazuli-store --quiet -- schema
 

@@ -1,6 +1,6 @@
 //! `docs/reference/cli.md`, written from the definitions of the commands, so that manual and program cannot differ.
 //!
-//! `LAZULI_UPDATE_REFERENCE=1 cargo test -p lazuli reference` writes it again.
+//! `UPDATE_REFERENCE=1 cargo test -p lazuli reference` writes it again.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,14 +13,14 @@ use crate::cli::Cli;
 fn the_reference_of_commands_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/cli.md");
     let text = reference();
-    if std::env::var_os("LAZULI_UPDATE_REFERENCE").is_some() {
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, &text).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == text,
-        "docs/reference/cli.md is not up to date: run with LAZULI_UPDATE_REFERENCE=1 and review the change"
+        "docs/reference/cli.md is not up to date: run with UPDATE_REFERENCE=1 and review the change"
     );
 }
 
@@ -76,7 +76,7 @@ fn help_reads_well() {
 fn reference() -> String {
     let mut root = Cli::command().term_width(120);
     root.build();
-    let mut text = "# Commands\n\nGenerated from the program itself: `LAZULI_UPDATE_REFERENCE=1 cargo test -p lazuli reference`.\n".to_owned();
+    let mut text = "# Commands\n\nGenerated from the program itself: `UPDATE_REFERENCE=1 cargo test -p lazuli reference`.\n".to_owned();
     let _ = writeln!(
         text,
         "\n{}\n",

@@ -112,7 +112,7 @@ fn hosts_split_into_addresses_and_names() {
 fn reference_page_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/configuration.md");
     let page = reference::page();
-    if std::env::var_os("LAZULI_UPDATE_REFERENCE").is_some() {
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, &page).unwrap();
     }
