@@ -34,13 +34,15 @@ impl TestCore {
     pub async fn start() -> Self {
         let scratch = Scratch::sqlite();
         let store = scratch.open().await;
-        let mut core = Self::over(store).await;
-        core._scratch = Some(scratch);
-        core
+        Self::build(store, Some(scratch)).await
     }
 
     /// Over a given store: with `each_backend`, on both back ends.
     pub async fn over(store: Store) -> Self {
+        Self::build(store, None).await
+    }
+
+    async fn build(store: Store, scratch: Option<Scratch>) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(ManualClock::at(START));
         let core = Core::new(Parts {
@@ -58,7 +60,7 @@ impl TestCore {
             clock,
             admin_token,
             admin,
-            _scratch: None,
+            _scratch: scratch,
             _home: home,
         }
     }

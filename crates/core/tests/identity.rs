@@ -81,7 +81,7 @@ fn a_revoked_or_expired_token_is_refused() {
         let short = NewToken {
             name: "short".to_owned(),
             scopes: Vec::new(),
-            lifetime: Some(std::time::Duration::from_secs(60)),
+            lifetime: Some(std::time::Duration::from_mins(1)),
             principal: None,
         };
         let (_, text) = test.core.create_token(&test.admin, short).await.unwrap();

@@ -156,6 +156,8 @@ fn role(
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::actions::Action;
 
@@ -178,7 +180,7 @@ mod tests {
                 .filter(|r| r.compile().contains(*action))
                 .map(|r| r.name.as_str())
                 .collect();
-            matrix.push_str(&format!("{}: {}\n", action.as_str(), who.join(", ")));
+            let _ = writeln!(matrix, "{}: {}", action.as_str(), who.join(", "));
         }
         insta::assert_snapshot!("role_action_matrix", matrix);
     }

@@ -41,7 +41,6 @@ pub(crate) async fn admit(
     let caller = core.authenticate(credentials, context).await?;
     let workspace = workspace(request).await;
     match permission {
-        Permission::Public | Permission::Authenticated => {}
         Permission::Workspace(action) => {
             core.access(&caller, &workspace, action).await?;
         }
@@ -54,7 +53,7 @@ pub(crate) async fn admit(
                 "this path is for a running job's own token",
             ));
         }
-        Permission::Runner => {}
+        Permission::Public | Permission::Authenticated | Permission::Runner => {}
     }
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(RequestWorkspace(workspace));

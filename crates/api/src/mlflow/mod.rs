@@ -50,16 +50,12 @@ pub(crate) fn on_both<H, T>(
     H: Handler<T, AppState>,
     T: 'static,
 {
-    for root in ["/api", "/ajax-api"] {
+    let add = |routes: &mut Routes, root: &str, method, handler| {
         let path = format!("{root}/{path}");
-        routes.raw(
-            Dialect::Mlflow,
-            method.clone(),
-            &path,
-            permission,
-            handler.clone(),
-        );
-    }
+        routes.raw(Dialect::Mlflow, method, &path, permission, handler);
+    };
+    add(routes, "/api", method.clone(), handler.clone());
+    add(routes, "/ajax-api", method, handler);
 }
 
 /// The same, for a list of routes.

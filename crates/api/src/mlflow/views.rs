@@ -204,6 +204,10 @@ impl<'a> From<&'a LatestMetric> for PointView<'a> {
 }
 
 /// JSON has no NaN and no infinity; protobuf's JSON writes them as text.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
 fn special_as_text<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_nan() {
         serializer.serialize_str("NaN")

@@ -29,7 +29,7 @@ impl Film {
         let cluster = Cluster {
             min,
             max,
-            idle: Duration::from_secs(120),
+            idle: Duration::from_mins(2),
             ..Cluster::default()
         };
         queue.clusters.insert(key("cpu"), cluster);

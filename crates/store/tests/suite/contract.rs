@@ -165,7 +165,7 @@ fn a_failed_closure_undoes_itself_alone() {
             match attempt.await.unwrap() {
                 Ok(_) => kept += 1,
                 Err(StoreError::Panicked(message)) => {
-                    assert_eq!(message, format!("closure {n} panics"))
+                    assert_eq!(message, format!("closure {n} panics"));
                 }
                 Err(error) => assert_eq!((error, n % 5), (StoreError::NotFound, 2)),
             }
