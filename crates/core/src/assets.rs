@@ -229,7 +229,7 @@ impl Core {
 }
 
 /// The label, and the version that may be asked for in its place.
-pub(crate) const LATEST: &str = "latest";
+pub const LATEST: &str = "latest";
 
 /// Finds a version by itself or by `latest`.
 pub(crate) async fn find(

@@ -158,13 +158,17 @@ pub(crate) fn tagged<V: From<Asset>>(asset: Asset) -> Tagged<V> {
     Tagged(asset.updated_at, asset.into())
 }
 
-/// Refuses a body that names something else than the path.
-pub(crate) fn agree(field: &str, in_body: Option<&str>, in_path: &str) -> Result<(), Error> {
+/// What the path says; a body that names something else is refused.
+pub(crate) fn agreed(
+    field: &str,
+    in_body: Option<String>,
+    in_path: String,
+) -> Result<String, Error> {
     match in_body {
         Some(other) if other != in_path => {
             let message = format!("the body's {field} is `{other}`, the path's is `{in_path}`");
             Err(Error::invalid(field, message))
         }
-        _ => Ok(()),
+        _ => Ok(in_path),
     }
 }

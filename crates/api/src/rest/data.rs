@@ -2,26 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
-use axum::http::StatusCode;
 use lazuli_core::Error;
 use lazuli_core::assets::Labels;
 use lazuli_core::data::NewData;
-use lazuli_spec::Page;
 use lazuli_spec::assets::{Asset, AssetContent, AssetKind};
 use lazuli_spec::data::{DataSource, DataType};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
-use super::assets::{AssetNameView, AssetQuery, UpdateAsset, VersionQuery, agree, made, tagged};
-use super::errors::{ProblemDetails, RestResult};
-use super::extract::{IfMatch, Json, Path, Query, Tagged};
-use crate::AppState;
-use crate::auth::Authenticated;
-use crate::routing::{Permission, Routes};
+use super::asset_routes::asset_routes;
 
-const KIND: AssetKind = AssetKind::Data;
+asset_routes! {
+    kind: AssetKind::Data, collection: "data", id: "data", one: "a data asset", many: "Data assets",
+    made_as: "a data asset",
+    view: DataView,
+    /// A page of data assets.
+    list: DataList,
+    new: CreateData => create_data,
+}
 
 /// A version of a data asset.
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,24 +100,6 @@ impl From<Asset> for DataView {
     }
 }
 
-/// A page of data assets.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct DataList {
-    items: Vec<DataView>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_page_token: Option<String>,
-}
-
-impl From<Page<Asset>> for DataList {
-    fn from(page: Page<Asset>) -> Self {
-        let page = page.map(DataView::from);
-        Self {
-            items: page.items,
-            next_page_token: page.next_page_token,
-        }
-    }
-}
-
 /// A data asset to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -142,14 +122,6 @@ pub struct CreateData {
 }
 
 impl CreateData {
-    /// The name and version of the path; those of the body, if any, must be the same.
-    fn named(mut self, name: String, version: String) -> Result<Self, Error> {
-        agree("name", self.name.as_deref(), &name)?;
-        agree("version", self.version.as_deref(), &version)?;
-        (self.name, self.version) = (Some(name), Some(version));
-        Ok(self)
-    }
-
     fn read(self) -> Result<NewData, Error> {
         Ok(NewData {
             name: self
@@ -165,205 +137,4 @@ impl CreateData {
             },
         })
     }
-}
-
-/// The routes of this noun.
-pub(crate) fn add_routes(routes: &mut Routes) {
-    let (read, write) = (
-        Permission::Workspace(KIND.read_action()),
-        Permission::Workspace(KIND.write_action()),
-    );
-    routes.rest(read, routes!(list_data));
-    routes.rest(write, routes!(create_data));
-    routes.rest(read, routes!(list_data_versions));
-    routes.rest(write, routes!(put_data));
-    routes.rest(read, routes!(get_data));
-    routes.rest(read, routes!(get_labelled_data));
-    routes.rest(write, routes!(update_data));
-    routes.rest(write, routes!(archive_data_version));
-    routes.rest(write, routes!(restore_data_version));
-    routes.rest(write, routes!(archive_data));
-    routes.rest(write, routes!(restore_data));
-}
-
-/// Makes a version of a data asset. The same version with the same content is answered with 200, with other content with 409.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/data", tag = "data",
-    params(("workspace" = String, Path)), request_body = CreateData,
-    responses((status = 201, body = DataView), (status = 200, body = DataView), (status = "4XX", body = ProblemDetails)))]
-async fn create_data(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path(workspace): Path<String>,
-    Json(body): Json<CreateData>,
-) -> RestResult<(StatusCode, Tagged<DataView>)> {
-    Ok(made(
-        app.core
-            .create_data(&caller, &workspace, body.read()?)
-            .await?,
-    ))
-}
-
-/// Makes the version that the path names.
-#[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/data/{name}/versions/{version}", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path), ("version" = String, Path)), request_body = CreateData,
-    responses((status = 201, body = DataView), (status = 200, body = DataView), (status = "4XX", body = ProblemDetails)))]
-async fn put_data(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name, version)): Path<(String, String, String)>,
-    Json(body): Json<CreateData>,
-) -> RestResult<(StatusCode, Tagged<DataView>)> {
-    let new = body.named(name, version)?.read()?;
-    Ok(made(app.core.create_data(&caller, &workspace, new).await?))
-}
-
-/// Data assets by name, each with its newest version.
-#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/data", tag = "data",
-    params(("workspace" = String, Path), AssetQuery),
-    responses((status = 200, body = DataList), (status = "4XX", body = ProblemDetails)))]
-async fn list_data(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path(workspace): Path<String>,
-    Query(query): Query<AssetQuery>,
-) -> RestResult<Json<DataList>> {
-    let (filter, page) = query.read()?;
-    let page = app
-        .core
-        .list_assets(&caller, &workspace, KIND, filter, page)
-        .await?;
-    Ok(Json(page.into()))
-}
-
-/// The versions of a data asset, the newest first.
-#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/data/{name}/versions", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path), VersionQuery),
-    responses((status = 200, body = DataList), (status = "4XX", body = ProblemDetails)))]
-async fn list_data_versions(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name)): Path<(String, String)>,
-    Query(query): Query<VersionQuery>,
-) -> RestResult<Json<DataList>> {
-    let (view, page) = query.read()?;
-    let page = app
-        .core
-        .list_asset_versions(&caller, &workspace, KIND, &name, view, page)
-        .await?;
-    Ok(Json(page.into()))
-}
-
-/// One version; `latest` stands for the one made last that is not archived.
-#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/data/{name}/versions/{version}", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path), ("version" = String, Path)),
-    responses((status = 200, body = DataView), (status = "4XX", body = ProblemDetails)))]
-async fn get_data(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name, version)): Path<(String, String, String)>,
-) -> RestResult<Tagged<DataView>> {
-    let found = app
-        .core
-        .get_asset(&caller, &workspace, KIND, &name, &version)
-        .await?;
-    Ok(tagged(found))
-}
-
-/// The version that a label stands for; the one label there is is `latest`.
-#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/data/{name}/labels/{label}", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path), ("label" = String, Path)),
-    responses((status = 200, body = DataView), (status = "4XX", body = ProblemDetails)))]
-async fn get_labelled_data(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name, label)): Path<(String, String, String)>,
-) -> RestResult<Tagged<DataView>> {
-    let found = app
-        .core
-        .get_labelled_asset(&caller, &workspace, KIND, &name, &label)
-        .await?;
-    Ok(tagged(found))
-}
-
-/// Changes a version's description, tags or properties. Its content never changes.
-#[utoipa::path(patch, path = "/api/v1/workspaces/{workspace}/data/{name}/versions/{version}", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path), ("version" = String, Path), ("If-Match" = Option<String>, Header)),
-    request_body = UpdateAsset, responses((status = 200, body = DataView), (status = "4XX", body = ProblemDetails)))]
-async fn update_data(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name, version)): Path<(String, String, String)>,
-    IfMatch(etag): IfMatch,
-    Json(body): Json<UpdateAsset>,
-) -> RestResult<Tagged<DataView>> {
-    let named = (name.as_str(), version.as_str());
-    let changed = app
-        .core
-        .update_asset(&caller, &workspace, KIND, named, body.into(), etag)
-        .await?;
-    Ok(tagged(changed))
-}
-
-/// Archives one version. It goes on working for whoever names it.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/data/{name}/versions/{version}/archive", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path), ("version" = String, Path)),
-    responses((status = 200, body = DataView), (status = "4XX", body = ProblemDetails)))]
-async fn archive_data_version(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name, version)): Path<(String, String, String)>,
-) -> RestResult<Tagged<DataView>> {
-    let named = (name.as_str(), version.as_str());
-    let changed = app
-        .core
-        .archive_asset(&caller, &workspace, KIND, named, true)
-        .await?;
-    Ok(tagged(changed))
-}
-
-/// Archives a whole name, with all its versions.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/data/{name}/archive", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path)),
-    responses((status = 200, body = AssetNameView), (status = "4XX", body = ProblemDetails)))]
-async fn archive_data(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name)): Path<(String, String)>,
-) -> RestResult<Json<AssetNameView>> {
-    app.core
-        .archive_asset_name(&caller, &workspace, KIND, &name, true)
-        .await?;
-    Ok(Json(AssetNameView::new(name, true)))
-}
-
-/// Restores one version. Lists show it again.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/data/{name}/versions/{version}/restore", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path), ("version" = String, Path)),
-    responses((status = 200, body = DataView), (status = "4XX", body = ProblemDetails)))]
-async fn restore_data_version(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name, version)): Path<(String, String, String)>,
-) -> RestResult<Tagged<DataView>> {
-    let named = (name.as_str(), version.as_str());
-    let changed = app
-        .core
-        .archive_asset(&caller, &workspace, KIND, named, false)
-        .await?;
-    Ok(tagged(changed))
-}
-
-/// Restores a whole name, with all its versions.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/data/{name}/restore", tag = "data",
-    params(("workspace" = String, Path), ("name" = String, Path)),
-    responses((status = 200, body = AssetNameView), (status = "4XX", body = ProblemDetails)))]
-async fn restore_data(
-    State(app): State<AppState>,
-    Authenticated(caller): Authenticated,
-    Path((workspace, name)): Path<(String, String)>,
-) -> RestResult<Json<AssetNameView>> {
-    app.core
-        .archive_asset_name(&caller, &workspace, KIND, &name, false)
-        .await?;
-    Ok(Json(AssetNameView::new(name, false)))
 }

@@ -1,8 +1,10 @@
 //! The native REST interface, `/api/v1`: one file a noun.
 
+pub(crate) mod asset_routes;
 pub mod assets;
 pub mod audit;
 pub mod code;
+pub mod computes;
 pub mod content;
 pub mod data;
 pub mod data_files;
@@ -10,19 +12,18 @@ pub mod deployments;
 pub(crate) mod description;
 pub mod endpoints;
 pub mod environments;
-pub mod computes;
+pub mod errors;
+pub mod extract;
 pub mod job_logs;
 pub mod job_query;
 pub mod job_view;
 pub mod jobs;
-pub mod runner;
-pub mod errors;
-pub mod extract;
 pub mod model_views;
 pub mod models;
 pub(crate) mod openapi;
 pub mod principals;
 pub mod roles;
+pub mod runner;
 pub(crate) mod streams;
 pub mod text;
 pub mod tokens;

@@ -10,7 +10,7 @@ use lazuli_spec::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::assets::agree;
+use super::assets::agreed;
 
 /// A version of a model.
 #[derive(Debug, Serialize, ToSchema)]
@@ -181,9 +181,8 @@ pub struct CreateModel {
 impl CreateModel {
     /// The name and version of the path; those of the body, if any, must be the same.
     pub(crate) fn named(mut self, name: String, version: String) -> Result<Self, Error> {
-        agree("name", self.name.as_deref(), &name)?;
-        agree("version", self.version.as_deref(), &version)?;
-        (self.name, self.version) = (Some(name), Some(version));
+        self.name = Some(agreed("name", self.name, name)?);
+        self.version = Some(agreed("version", self.version, version)?);
         Ok(self)
     }
 

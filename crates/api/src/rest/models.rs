@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use lazuli_core::assets::LATEST;
 use lazuli_core::models::{ModelSummary, NewModel, Which};
 use lazuli_spec::Action;
 use lazuli_spec::models::ModelVersion;
@@ -28,6 +29,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     let delete = Permission::Workspace(Action::ModelsDelete);
     routes.rest(read, routes!(list_models));
     routes.rest(write, routes!(create_model));
+    routes.rest(read, routes!(get_newest_model));
     routes.rest(read, routes!(list_model_versions));
     routes.rest(read, routes!(get_model));
     routes.rest(write, routes!(put_model));
@@ -107,6 +109,23 @@ async fn register(
     Ok((status, tagged(model)))
 }
 
+/// The newest version of a model that is not archived.
+#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/models/{name}", tag = "models",
+    params(("workspace" = String, Path), ("name" = String, Path)),
+    responses((status = 200, body = ModelView), (status = "4XX", body = ProblemDetails)))]
+async fn get_newest_model(
+    State(app): State<AppState>,
+    Authenticated(caller): Authenticated,
+    Path((workspace, name)): Path<(String, String)>,
+) -> RestResult<Tagged<ModelView>> {
+    let which = Which::Label(LATEST.to_owned());
+    Ok(tagged(
+        app.core
+            .find_model_version(&caller, &workspace, &name, which)
+            .await?,
+    ))
+}
+
 /// The versions of a model, the greatest number first.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/models/{name}/versions", tag = "models",
     params(("workspace" = String, Path), ("name" = String, Path), ModelQuery),
@@ -135,7 +154,7 @@ async fn get_model(
     Authenticated(caller): Authenticated,
     Path((workspace, name, version)): Path<(String, String, String)>,
 ) -> RestResult<Tagged<ModelView>> {
-    let which = if version == "latest" {
+    let which = if version == LATEST {
         Which::Label(version)
     } else {
         Which::Version(version)
