@@ -5,7 +5,7 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use lazuli_spec::trees::ContentHash;
 
 use crate::upload::Meter;
-use crate::{BlobError, BlobKey, BlobMeta, BlobRead, Blobs, Expect, PutResult};
+use crate::{BlobError, BlobKey, BlobMeta, Blobs, Expect, PutResult};
 
 /// How many objects are looked for at once.
 const LOOKS_IN_FLIGHT: usize = 16;
@@ -55,11 +55,6 @@ impl Blobs {
         let sha256 = ContentHash::of(&bytes);
         let whole = stream::once(async move { Ok::<_, BlobError>(bytes) });
         self.put_content(&sha256, whole).await
-    }
-
-    /// Reads content by its hash.
-    pub async fn get_content(&self, sha256: &ContentHash) -> Result<BlobRead, BlobError> {
-        self.get(&BlobKey::content(sha256)).await
     }
 
     /// Which of these are not stored, in the order given.

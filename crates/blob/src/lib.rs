@@ -20,6 +20,7 @@ mod read;
 mod signing;
 mod trees;
 mod upload;
+mod verified;
 
 pub use blobs::{BlobMeta, Blobs, FolderListing};
 pub use error::BlobError;

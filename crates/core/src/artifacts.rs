@@ -259,43 +259,57 @@ pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) 
         }
         Place::Experiment { experiment, rest } => {
             let workspace_id = access.workspace_id().to_owned();
-            let inside = rest.clone();
-            let known = access
+            access
                 .read(move |tx| {
-                    check_logged_model(tx, &workspace_id, experiment, &inside)?;
-                    Ok(experiments::numbers(tx, &workspace_id, &[experiment])?)
+                    check_inside(tx, &workspace_id, experiment, &rest, writer.as_ref())?;
+                    let known = experiments::numbers(tx, &workspace_id, &[experiment])?;
+                    if !known.is_empty() {
+                        return Ok(());
+                    }
+                    let message = format!("No Experiment with id={experiment} exists");
+                    Err(Error::new(ErrorCode::NotFound, message))
                 })
                 .await?;
-            if known.is_empty() {
-                return Err(Error::new(
-                    ErrorCode::NotFound,
-                    format!("No Experiment with id={experiment} exists"),
-                ));
+        }
+        Place::Workspace => {
+            if let Some(writer) = writer {
+                let path = path.to_owned();
+                access.read(move |tx| writer.folder(tx, &path)).await?;
             }
         }
-        Place::Workspace => {}
     }
     BlobKey::proxied(access.workspace_id(), path).map_err(unsafe_path)
 }
 
-/// What lies below `models` belongs to a logged model that must be there. Without a model's id there is nothing to look at.
-fn check_logged_model(
+/// What lies below `models` belongs to a logged model that must be there. An experiment's folder as a whole holds what many
+/// runs have made: nobody writes to it or removes it at one stroke.
+fn check_inside(
     tx: &mut Tx<'_>,
     workspace_id: &str,
     experiment: ExperimentId,
     rest: &str,
+    writer: Option<&Writer>,
 ) -> Result<()> {
     let mut parts = rest.split('/');
-    if parts.next() != Some("models") {
-        return Ok(());
+    let folder = parts.next().unwrap_or_default();
+    if folder != "models" {
+        return match writer {
+            Some(_) if folder.is_empty() => Err(Error::invalid("path", "Invalid path")),
+            Some(writer) => writer.folder(tx, rest),
+            None => Ok(()),
+        };
     }
     let model_id = parts.next().unwrap_or_default();
-    let found = logged_models::find(tx, workspace_id, model_id)?;
-    if found.is_some_and(|model| model.experiment_id == experiment) {
-        return Ok(());
+    let found = logged_models::find(tx, workspace_id, model_id)?
+        .filter(|model| model.experiment_id == experiment);
+    let Some(model) = found else {
+        let message = format!("Logged model with ID '{model_id}' not found.");
+        return Err(Error::new(ErrorCode::NotFound, message));
+    };
+    match writer {
+        Some(writer) => writer.logged_model(tx, &model),
+        None => Ok(()),
     }
-    let message = format!("Logged model with ID '{model_id}' not found.");
-    Err(Error::new(ErrorCode::NotFound, message))
 }
 
 /// The proxy's path of a run's artifact root, if the artifacts are on this server.

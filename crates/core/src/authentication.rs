@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 use crate::access::Place;
 use crate::caller::{Caller, Grants, JobIdentity, RequestContext};
 use crate::memo::Memo;
-use crate::principals::Attempts;
+use crate::principals::{Attempts, Hashing};
 use crate::{Core, Error, Result};
 
 /// What a request presents to say who it is from.
@@ -40,6 +40,7 @@ pub(crate) struct Authority {
     places: Memo<String, Arc<Place>>,
     pub(crate) passwords: Memo<[u8; 32], Arc<Principal>>,
     pub(crate) attempts: Attempts,
+    pub(crate) hashing: Hashing,
 }
 
 impl Authority {

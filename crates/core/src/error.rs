@@ -128,6 +128,11 @@ impl From<StoreError> for Error {
                 ErrorCode::Unavailable,
                 "the database cannot be reached now; try again",
             ),
+            // what no back end can hold, whatever the field: a NUL character, a text of gigabytes
+            StoreError::Invalid(reason) => {
+                let message = format!("a value of the request cannot be stored: {reason}");
+                return Self::new(ErrorCode::InvalidArgument, message).caused_by(error);
+            }
             _ => (
                 ErrorCode::Internal,
                 "the database failed; the server's log has the cause",
@@ -140,7 +145,11 @@ impl From<StoreError> for Error {
 impl From<BlobError> for Error {
     fn from(error: BlobError) -> Self {
         let code = blob_code(&error);
-        let shown = if code == ErrorCode::Internal {
+        let shown = if matches!(error, BlobError::Corrupt { .. }) {
+            Cow::Borrowed(
+                "the stored content is damaged and is not given out; restore the storage from a backup, or upload the content anew under another version",
+            )
+        } else if code == ErrorCode::Internal {
             Cow::Borrowed("the storage failed; the server's log has the cause")
         } else {
             Cow::Owned(error.to_string())

@@ -157,6 +157,10 @@ impl Core {
         let access = self
             .access(caller, workspace, Action::ExperimentsWrite)
             .await?;
+        if let Some(job) = access.caller().job() {
+            let message = format!("the job `{}` may not rename experiments", job.job);
+            return Err(Error::new(ErrorCode::PermissionDenied, message));
+        }
         let (workspace_id, name) = (access.workspace_id().to_owned(), name.to_owned());
         access
             .write(format!("experiments/{id}"), move |tx, change| {

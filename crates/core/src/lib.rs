@@ -40,6 +40,7 @@ pub mod testing;
 pub mod tokens;
 mod tracking_pages;
 pub mod workspaces;
+mod writer;
 
 use std::fmt;
 use std::path::PathBuf;

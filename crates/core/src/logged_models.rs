@@ -10,6 +10,7 @@ use lazuli_spec::{Action, ErrorCode, limits, run_names};
 use lazuli_store::{Tx, experiments, logged_models};
 
 use crate::models::{proxied_path, refused};
+use crate::runs::Writer;
 use crate::{Caller, Core, Error, Result};
 
 pub use lazuli_store::logged_model_search::Dataset;
@@ -61,8 +62,15 @@ impl Core {
             .name
             .unwrap_or_else(|| run_names::random_run_name(self.ids()));
         let (id, now) = (access.workspace_id().to_owned(), self.now());
+        let writer = Writer::of(&access);
+        // what a job makes is its own run's, unless it names one of the runs below it
+        let source_run_id = new.source_run_id.filter(|text| !text.is_empty());
+        let source_run_id = source_run_id.or_else(|| writer.job().map(str::to_owned));
         access
             .log(move |tx| {
+                if let (Some(_), Some(run_id)) = (writer.job(), &source_run_id) {
+                    writer.any(tx, run_id)?;
+                }
                 let experiment = experiments::find(tx, &id, new.experiment_id)?;
                 let experiment = experiment.ok_or_else(|| {
                     Error::new(ErrorCode::NotFound, format!("No Experiment with id={} exists", new.experiment_id))
@@ -79,7 +87,7 @@ impl Core {
                     name,
                     status: LoggedModelStatus::Pending,
                     model_type: new.model_type.filter(|text| !text.is_empty()),
-                    source_run_id: new.source_run_id.filter(|text| !text.is_empty()),
+                    source_run_id,
                     lifecycle_stage: Lifecycle::Active,
                     created_at: now,
                     updated_at: now,
@@ -293,6 +301,7 @@ impl Core {
         edit: impl FnOnce(&mut Tx<'_>, &mut LoggedModel) -> Result<()> + Send + 'static,
     ) -> Result<LoggedModel> {
         let access = self.access(caller, workspace, action).await?;
+        let writer = Writer::of(&access);
         let (id, model_id, now) = (
             access.workspace_id().to_owned(),
             model_id.to_owned(),
@@ -301,6 +310,7 @@ impl Core {
         access
             .log(move |tx| {
                 let mut model = find(tx, &id, &model_id)?;
+                writer.logged_model(tx, &model)?;
                 edit(tx, &mut model)?;
                 model.updated_at = now;
                 logged_models::update(tx, &model)?;

@@ -11,6 +11,7 @@ use lazuli_spec::tokens::{Token, TokenText};
 use lazuli_spec::{Action, ActionSet, ErrorCode, Page, PageRequest, Timestamp, names};
 use lazuli_store::{principals, roles, tokens, workspaces};
 use sha2::{Digest, Sha256};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::authentication::refused;
 use crate::{Caller, Core, Error, RequestContext, Result};
@@ -245,7 +246,7 @@ impl Core {
         if let Some(principal) = self.authority().passwords.get(&key) {
             return self.caller(&principal, everything, context).await;
         }
-        self.authority().attempts.check(name, self.now())?;
+        self.authority().attempts.begin(name, self.now())?;
         let wanted = name.to_owned();
         let found = self
             .store()
@@ -254,11 +255,13 @@ impl Core {
         let (principal, hash) =
             found.map_or((None, None), |(principal, hash)| (Some(principal), hash));
         let password = password.to_owned();
+        let turn = self.authority().hashing.turn().await;
         let good = on_a_blocking_thread(move || verify(hash.as_deref(), &password)).await?;
+        drop(turn);
         let Some(principal) = principal.filter(|_| good) else {
-            self.authority().attempts.failed(name, self.now());
             return Err(refused("the name or the password is wrong"));
         };
+        self.authority().attempts.succeeded(name);
         let principal = Arc::new(principal);
         let caller = self.caller(&principal, everything, context).await?;
         self.authority().passwords.put(key, principal);
@@ -289,7 +292,29 @@ fn verify(hash: Option<&str>, password: &str) -> bool {
     fits && hash.is_some()
 }
 
-/// Failed logins of the last minute.
+/// Who may hash a password now. One hash takes 19 MiB and a core for a while: strangers who try many at once wait in line
+/// and do not take the memory of everybody else.
+#[derive(Debug)]
+pub(crate) struct Hashing(Semaphore);
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self(Semaphore::new(Self::AT_ONCE))
+    }
+}
+
+impl Hashing {
+    const AT_ONCE: usize = 4;
+
+    /// Waits for a turn, which lasts until the permit is dropped.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // the semaphore is never closed
+        self.0.acquire().await.ok()
+    }
+}
+
+/// Logins of the last minute that failed or have not ended yet. An attempt counts from its beginning, so that many at once
+/// are no way around the limit.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts(Mutex<Vec<(Timestamp, String)>>, Mutex<(Timestamp, u32)>);
 
@@ -299,25 +324,31 @@ impl Attempts {
     const MOST_IN_ALL: usize = 1_000;
     const RECORDS_PER_WINDOW: u32 = 600;
 
-    fn check(&self, name: &str, now: Timestamp) -> Result<()> {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|(at, _)| now.since(*at) < Self::WINDOW);
-        let of_name = failures.iter().filter(|(_, other)| other == name).count();
-        if of_name >= Self::MOST_PER_NAME || failures.len() >= Self::MOST_IN_ALL {
+    fn begin(&self, name: &str, now: Timestamp) -> Result<()> {
+        let name = Self::shown(name);
+        let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.retain(|(at, _)| now.since(*at) < Self::WINDOW);
+        let of_name = attempts.iter().filter(|(_, other)| *other == name).count();
+        if of_name >= Self::MOST_PER_NAME || attempts.len() >= Self::MOST_IN_ALL {
             return Err(Error::new(
                 ErrorCode::TooManyRequests,
                 "too many failed logins; wait a minute",
             ));
         }
+        attempts.push((now, name));
         Ok(())
     }
 
-    fn failed(&self, name: &str, now: Timestamp) {
-        let shown: String = name.chars().take(128).collect();
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((now, shown));
+    fn succeeded(&self, name: &str) {
+        let name = Self::shown(name);
+        let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = attempts.iter().rposition(|(_, other)| *other == name) {
+            attempts.remove(latest);
+        }
+    }
+
+    fn shown(name: &str) -> String {
+        name.chars().take(128).collect()
     }
 
     /// Whether one more refused login may still be recorded in this minute.
@@ -339,12 +370,26 @@ mod tests {
     fn the_eleventh_try_in_a_minute_is_refused_and_a_minute_later_it_is_not() {
         let attempts = Attempts::default();
         for _ in 0..10 {
-            attempts.check("admin", Timestamp(0)).unwrap();
-            attempts.failed("admin", Timestamp(0));
+            attempts.begin("admin", Timestamp(0)).unwrap();
         }
-        assert!(attempts.check("admin", Timestamp(1)).is_err());
-        attempts.check("other", Timestamp(1)).unwrap();
-        attempts.check("admin", Timestamp(61_000_000)).unwrap();
+        assert!(attempts.begin("admin", Timestamp(1)).is_err());
+        attempts.begin("other", Timestamp(1)).unwrap();
+        attempts.begin("admin", Timestamp(61_000_000)).unwrap();
+    }
+
+    #[test]
+    fn logins_that_succeed_are_not_counted() {
+        let attempts = Attempts::default();
+        for _ in 0..30 {
+            attempts.begin("admin", Timestamp(0)).unwrap();
+            attempts.succeeded("admin");
+        }
+        // a name that nobody can have is limited like any other
+        let long = "x".repeat(500);
+        for _ in 0..10 {
+            attempts.begin(&long, Timestamp(0)).unwrap();
+        }
+        assert!(attempts.begin(&long, Timestamp(0)).is_err());
     }
 
     #[test]

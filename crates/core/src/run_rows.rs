@@ -1,14 +1,14 @@
 //! Making, moving and finding runs inside a transaction: what the runs' own requests and the jobs share.
 
-use lazuli_spec::experiments::{ExperimentId, Lifecycle, View};
-use lazuli_spec::runs::{KeyValue, Run, RunStatus, TAG_PARENT_RUN, TAG_RUN_NAME, clean_tag};
-use lazuli_spec::{ErrorCode, Timestamp};
+use lazuli_spec::Timestamp;
+use lazuli_spec::experiments::{ExperimentId, View};
+use lazuli_spec::runs::{KeyValue, Run, RunStatus, TAG_RUN_NAME, clean_tag};
 use lazuli_store::experiments::ExperimentRow;
-use lazuli_store::runs::RunRef;
 use lazuli_store::{Tx, run_tags, runs};
 
 use crate::experiments::{find as find_experiment, must_be_active, not_found};
-use crate::{Access, Error, Result};
+pub(crate) use crate::writer::Writer;
+use crate::{Error, Result};
 
 /// A run to be made.
 #[derive(Clone, Debug)]
@@ -27,71 +27,6 @@ pub struct NewRun {
     pub start_time: Timestamp,
     /// Its tags.
     pub tags: Vec<KeyValue>,
-}
-
-/// Who writes, as far as the run's own rules go: a job's token speaks for that job's run and the runs below it.
-#[derive(Clone, Debug)]
-pub(crate) struct Writer {
-    pub(crate) workspace_id: String,
-    job: Option<String>,
-}
-
-impl Writer {
-    pub(crate) fn of(access: &Access) -> Self {
-        let job = access.caller().job().map(|identity| identity.job.clone());
-        Self {
-            workspace_id: access.workspace_id().to_owned(),
-            job,
-        }
-    }
-
-    /// The run, if this writer may write to it and it is in use.
-    pub(crate) fn active(&self, tx: &mut Tx<'_>, run_id: &str) -> Result<RunRef> {
-        let run = self.any(tx, run_id)?;
-        if run.lifecycle_stage == Lifecycle::Active {
-            return Ok(run);
-        }
-        let message = format!(
-            "The run {run_id} must be in the 'active' state. Current state is {}.",
-            run.lifecycle_stage.as_str()
-        );
-        Err(Error::new(ErrorCode::InvalidArgument, message))
-    }
-
-    /// The run, if this writer may write to it.
-    pub(crate) fn any(&self, tx: &mut Tx<'_>, run_id: &str) -> Result<RunRef> {
-        let run = runs::find(tx, &self.workspace_id, run_id, true)?
-            .ok_or_else(|| run_not_found(run_id))?;
-        match &self.job {
-            Some(job) if job != run_id && !is_below(tx, &self.workspace_id, &run, job)? => {
-                Err(Error::new(
-                    ErrorCode::PermissionDenied,
-                    format!(
-                        "the job `{job}` may write to its own run and the runs below it, not to `{run_id}`"
-                    ),
-                ))
-            }
-            _ => Ok(run),
-        }
-    }
-}
-
-/// Whether a run is below another, by the tags that name parents.
-fn is_below(tx: &mut Tx<'_>, workspace_id: &str, run: &RunRef, ancestor: &str) -> Result<bool> {
-    let mut current = run.clone();
-    for _ in 0..16 {
-        let Some(parent) = run_tags::get(tx, &current, TAG_PARENT_RUN)? else {
-            return Ok(false);
-        };
-        if parent == ancestor {
-            return Ok(true);
-        }
-        match runs::find(tx, workspace_id, &parent, false)? {
-            Some(next) => current = next,
-            None => return Ok(false),
-        }
-    }
-    Ok(false)
 }
 
 /// Adds a run to an experiment in use. The run's name becomes a tag as well.

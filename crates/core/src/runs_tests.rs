@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
+use lazuli_store::experiments::NewExperiment;
 use lazuli_store::testing::{each_backend, run};
 
 use super::*;
 use crate::caller::JobIdentity;
+use crate::logged_models::NewLoggedModel;
 use crate::testing::TestCore;
 
 const WS: &str = "default";
@@ -57,6 +60,107 @@ fn a_job_writes_to_its_own_run_and_those_below_it() {
             .await
             .unwrap_err();
         assert_eq!(refused.code, ErrorCode::PermissionDenied);
+    });
+}
+
+#[test]
+fn a_job_reaches_no_files_or_logged_models_of_others() {
+    run(async {
+        let test = TestCore::start().await;
+        let core = &test.core;
+        let elsewhere = NewExperiment {
+            name: "elsewhere".to_owned(),
+            artifact_location: Some("mlflow-artifacts:/my/place".to_owned()),
+            tags: Vec::new(),
+        };
+        let elsewhere = core
+            .create_experiment(&test.admin, WS, elsewhere)
+            .await
+            .unwrap();
+        let make = async |experiment_id| {
+            let asked = CreateRun {
+                experiment_id,
+                ..CreateRun::default()
+            };
+            core.create_run(&test.admin, WS, asked)
+                .await
+                .unwrap()
+                .info
+                .run_id
+        };
+        let (own, other) = (make(Some(elsewhere)).await, make(None).await);
+        let job = job_of(&test, &own).await;
+        let model = async |caller: &Caller, source_run_id: Option<String>| {
+            let new = NewLoggedModel {
+                experiment_id: ExperimentId::DEFAULT,
+                name: None,
+                model_type: None,
+                source_run_id,
+                params: Vec::new(),
+                tags: Vec::new(),
+            };
+            core.create_logged_model(caller, WS, new).await
+        };
+        let mine = model(&job, None).await.unwrap();
+        assert_eq!(mine.source_run_id.as_ref(), Some(&own));
+        let refused = model(&job, Some(other.clone())).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::PermissionDenied);
+        let foreign = model(&test.admin, Some(other.clone())).await.unwrap();
+
+        let put = async |path: &str| {
+            let body = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"x"))]);
+            core.put_artifact(&job, WS, path, body)
+                .await
+                .map(drop)
+                .map_err(|error| error.code)
+        };
+        assert_eq!(
+            put(&format!("0/models/{}/artifacts/x", mine.model_id)).await,
+            Ok(())
+        );
+        assert_eq!(put(&format!("my/place/{own}/artifacts/x")).await, Ok(()));
+        for path in [
+            format!("0/models/{}/artifacts/x", foreign.model_id),
+            format!("0/traces/tr-1/artifacts/x"),
+            format!("your/place/{own}/artifacts/x"),
+            format!("my/place/{other}/artifacts/x"),
+            "my/place/x".to_owned(),
+            "x".to_owned(),
+        ] {
+            assert_eq!(put(&path).await, Err(ErrorCode::PermissionDenied), "{path}");
+            let removed = core.delete_artifact(&job, WS, &path).await.unwrap_err();
+            assert_eq!(removed.code, ErrorCode::PermissionDenied, "{path}");
+        }
+        // the folder of a whole experiment is nobody's to remove
+        let removed = core
+            .delete_artifact(&test.admin, WS, "0")
+            .await
+            .unwrap_err();
+        assert_eq!(removed.code, ErrorCode::InvalidArgument);
+
+        let tags = vec![KeyValue::new("k", "v")];
+        let tagged = core
+            .set_logged_model_tags(&job, WS, &foreign.model_id, tags)
+            .await;
+        assert_eq!(tagged.unwrap_err().code, ErrorCode::PermissionDenied);
+        let renamed = core
+            .rename_experiment(&job, WS, elsewhere, "taken over")
+            .await;
+        assert_eq!(renamed.unwrap_err().code, ErrorCode::PermissionDenied);
+    });
+}
+
+#[test]
+fn text_that_no_database_holds_is_the_caller_s_mistake() {
+    each_backend(|store| async move {
+        let test = TestCore::over(store).await;
+        let found = test
+            .core
+            .get_experiment_by_name(&test.admin, WS, "a\0b")
+            .await;
+        let refused = found.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::InvalidArgument);
+        assert!(refused.message.contains("NUL character"), "{refused}");
     });
 }
 

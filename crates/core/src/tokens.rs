@@ -24,7 +24,8 @@ pub struct NewToken {
 /// What a job may do with its own token, at most: its owner's rights limit it further.
 const JOB_SCOPES: &[&str] = &[
     "Microsoft.MachineLearningServices/workspaces/*/read",
-    "Microsoft.MachineLearningServices/workspaces/experiments/*",
+    "Microsoft.MachineLearningServices/workspaces/experiments/write",
+    "Microsoft.MachineLearningServices/workspaces/experiments/runs/*",
     "Microsoft.MachineLearningServices/workspaces/metrics/*",
     "Microsoft.MachineLearningServices/workspaces/metadata/artifacts/*",
     "Microsoft.MachineLearningServices/workspaces/models/write",

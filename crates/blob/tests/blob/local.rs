@@ -3,8 +3,10 @@
 use std::fs;
 
 use bytes::Bytes;
-use lazuli_blob::{BlobError, BlobOptions, Blobs};
+use futures::StreamExt;
+use lazuli_blob::{BlobError, BlobKey, BlobOptions, Blobs};
 use lazuli_spec::Timestamp;
+use lazuli_spec::trees::ContentHash;
 
 use super::{cut_off, in_pieces, key, pattern};
 
@@ -96,4 +98,38 @@ async fn what_a_killed_process_left_is_invisible_and_swept() {
     assert_eq!(blobs.sweep_uploads(Timestamp(0)).await.unwrap(), 0);
     assert_eq!(blobs.sweep_uploads(Timestamp(i64::MAX)).await.unwrap(), 1);
     assert_eq!(files(home.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn damaged_content_is_not_given_out() {
+    let home = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open_folder(home.path(), &BlobOptions::default()).unwrap();
+    for size in [1, 70_000, 3_000_000] {
+        let bytes = pattern(size);
+        let sha256 = ContentHash::of(&bytes);
+        blobs.put_content_bytes(Bytes::from(bytes.clone())).await.unwrap();
+        let read = blobs.get_content(&sha256).await.unwrap();
+        assert_eq!(read.bytes(4 << 20).await.unwrap(), bytes, "{size}");
+
+        let file = home.path().join(BlobKey::content(&sha256).as_str());
+        let mut changed = bytes.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        for damaged in [&changed[..], &bytes[..size / 2]] {
+            fs::write(&file, damaged).unwrap();
+            let (mut given, mut failed) = (0, false);
+            match blobs.get_content(&sha256).await {
+                Err(error) => failed = matches!(error, BlobError::Corrupt { .. }),
+                Ok(mut read) => {
+                    while let Some(piece) = read.stream.next().await {
+                        match piece {
+                            Ok(piece) => given += piece.len(),
+                            Err(error) => failed = matches!(error, BlobError::Corrupt { .. }),
+                        }
+                    }
+                }
+            }
+            assert!(failed, "{size}");
+            assert!(given < damaged.len().max(1), "the last piece is held back");
+        }
+    }
 }

@@ -134,7 +134,7 @@ impl Core {
                 }
                 // what comes after the limit is answered as taken, so that the job itself goes on
                 if start >= MAX_LOG_BYTES {
-                    return Ok(start + data.len() as i64);
+                    return Ok(start.saturating_add(data.len() as i64));
                 }
                 let row = jobs::progress(tx, &workspace_id, &job)?
                     .ok_or_else(|| Error::not_found("job", &job))?;

@@ -108,10 +108,14 @@ impl Node {
     }
 }
 
+/// How deep mappings and lists may stand in each other. Every level is a few calls on the stack, and a stack that ends
+/// takes the whole process with it: an unoptimised build has used up a server thread's 2 MiB at some 45 levels.
+const MAX_DEPTH: usize = 20;
+
 /// Parses one document into a tree.
 pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
     let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: 100, max_nodes: 200_000, max_documents: 1 },
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: 200_000, max_documents: 1 },
         duplicate_keys: DuplicateKeyPolicy::Error,
         strict_booleans: true,
         with_snippet: false,

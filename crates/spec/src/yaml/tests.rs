@@ -171,7 +171,25 @@ fn suggestions_are_near_or_none() {
 
 #[test]
 fn deep_and_exploding_documents_are_refused() {
-    assert!(Document::parse("x", &"[".repeat(100_000)).is_err());
+    for depth in [21, 50, 100, 1_000, 100_000] {
+        let closed = "[".repeat(depth) + &"]".repeat(depth);
+        let object = "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth);
+        for deep in [
+            closed,
+            object,
+            "[".repeat(depth),
+            "- ".repeat(depth) + "a",
+            "? ".repeat(depth),
+            "!t ".repeat(depth),
+        ] {
+            assert!(
+                Document::parse("x", &deep).is_err(),
+                "{depth} of {}",
+                &deep[..2]
+            );
+        }
+    }
+    assert!(Document::parse("x", &("[".repeat(18) + &"]".repeat(18))).is_ok());
     let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e,*e]\ng: [*f,*f,*f,*f,*f,*f,*f,*f,*f]\n";
     assert!(Document::parse("x", bomb).is_err());
     assert!(Document::parse("x", &"a".repeat(super::MAX_BYTES + 1)).is_err());
