@@ -30,14 +30,16 @@ lint: ## format, lints, documentation, licences
 .PHONY: reference
 reference: ## write the generated reference pages again
 	@UPDATE_REFERENCE=1 cargo test --package lazuli --quiet -- reference
-	@UPDATE_REFERENCE=1 cargo test --package lazuli-api --quiet --test reference
+	@UPDATE_REFERENCE=1 cargo test --package lazuli-api --quiet -- reference
 	@UPDATE_SCHEMA=1 cargo test --package lazuli-store --quiet -- schema
 
 .PHONY: bench
-bench: ## measure start-up time and idle memory of the release build
+bench: ## measure the release build: start, idle, job overhead, tracking beside mlflow server
 	@tests/support/setup demo
 	@tests/support/stage "build (release)" cargo build --release --locked
 	@.venv/bin/python benches/startup.py --bin target/release/lazuli
+	@.venv/bin/python benches/job_overhead.py --bin target/release/lazuli
+	@.venv/bin/python benches/tracking.py --bin target/release/lazuli
 
 .PHONY: clean
 clean: ## remove what these commands made
