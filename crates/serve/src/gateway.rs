@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -37,10 +38,11 @@ pub fn router(serving: Serving) -> Router {
 
 async fn score(
     State(serving): State<Serving>,
-    Path(endpoint): Path<String>,
+    endpoint: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let started = Instant::now();
+    let endpoint = name(endpoint);
     let route = match admit(&serving, &endpoint, request.headers()) {
         Ok(route) => route,
         Err(refused) => return *refused,
@@ -184,11 +186,17 @@ async fn whole(body: Body, headers: &HeaderMap) -> Result<Bytes, Box<Response>> 
     })
 }
 
+/// The endpoint's name. One that is no text is nobody's, and is refused like any other unknown one.
+fn name(endpoint: Result<Path<String>, PathRejection>) -> String {
+    endpoint.map(|Path(name)| name).unwrap_or_default()
+}
+
 async fn swagger(
     State(serving): State<Serving>,
-    Path(endpoint): Path<String>,
+    endpoint: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
+    let endpoint = name(endpoint);
     let route = match admit(&serving, &endpoint, request.headers()) {
         Ok(route) => route,
         Err(refused) => return *refused,

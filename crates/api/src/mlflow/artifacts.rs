@@ -1,7 +1,7 @@
 //! Artifacts: `mlflow/artifacts/list`, the proxy `mlflow-artifacts/artifacts/*`, and the UI's own paths. Bytes are
 //! streamed both ways; nothing of a file is held but a few pieces.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
@@ -9,7 +9,7 @@ use lazuli_core::artifacts::{ArtifactEntry, BlobRead};
 use lazuli_spec::Action;
 use serde_json::{Value, json};
 
-use super::errors::MlflowResult;
+use super::errors::{MlflowResult, Path};
 use super::experiments::Empty;
 use super::json::{Message, invalid};
 use super::{MlflowCaller, Paths};

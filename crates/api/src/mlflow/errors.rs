@@ -1,6 +1,8 @@
 //! MLflow's errors: `{"error_code": …, "message": …}` with the status its client expects.
 
 use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use lazuli_core::Error;
@@ -28,6 +30,17 @@ impl From<Error> for MlflowError {
         Self(error)
     }
 }
+
+impl From<PathRejection> for MlflowError {
+    fn from(rejection: PathRejection) -> Self {
+        Self(Error::invalid("path", rejection.body_text()))
+    }
+}
+
+/// Path parameters; one that is no text is told in this dialect's words.
+#[derive(Debug, FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(MlflowError))]
+pub struct Path<T>(pub T);
 
 impl From<lazuli_spec::invalid::Invalid> for MlflowError {
     fn from(invalid: lazuli_spec::invalid::Invalid) -> Self {

@@ -1,7 +1,7 @@
 //! `/mlflow/logged-models/…`
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Method;
 use lazuli_core::Error;
 use lazuli_core::logged_models::{LoggedModelSearch, NewLoggedModel, OrderField};
@@ -10,7 +10,7 @@ use lazuli_spec::logged_models::{LoggedModel, LoggedModelMetric, LoggedModelStat
 use lazuli_spec::{Action, ErrorCode};
 use serde_json::{Value, json};
 
-use super::errors::{MlflowError, MlflowResult};
+use super::errors::{MlflowError, MlflowResult, Path};
 use super::json::{Message, missing};
 use super::registered_models::{flag, given, max_results, paged};
 use super::{MlflowCaller, on_both};

@@ -60,7 +60,7 @@ pub struct JobView {
     error: Option<ErrorView>,
     /// What the environment turned out to be.
     #[serde(skip_serializing_if = "Option::is_none")]
-    environment_report: Option<EnvironmentView>,
+    environment_report: Option<JobEnvironmentView>,
     /// What its processes used when last looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<UsageView>,
@@ -94,7 +94,7 @@ pub struct ErrorView {
 
 /// What an environment turned out to be.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct EnvironmentView {
+pub struct JobEnvironmentView {
     key: String,
     /// Whether it was there already.
     cached: bool,
@@ -176,7 +176,7 @@ impl From<JobDetails> for JobView {
             ended_at: text(progress.phases.ended_at),
             exit_code: progress.exit_code,
             error: progress.error.map(ErrorView::from),
-            environment_report: job.environment.map(EnvironmentView::from),
+            environment_report: job.environment.map(JobEnvironmentView::from),
             usage: job.usage.map(UsageView::from),
             lineage: inputs.into_iter().map(LineageView::from).collect(),
             created_at: job.created_at.to_string(),
@@ -242,7 +242,7 @@ impl From<RunnerError> for ErrorView {
     }
 }
 
-impl From<EnvironmentReport> for EnvironmentView {
+impl From<EnvironmentReport> for JobEnvironmentView {
     fn from(report: EnvironmentReport) -> Self {
         Self {
             key: report.key,
