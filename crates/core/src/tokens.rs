@@ -45,6 +45,13 @@ impl Core {
                 .hint("a scope is an action pattern, for example `*`, `*/read` or `*/jobs/*`"));
             }
         }
+        if new.lifetime == Some(Duration::ZERO) {
+            return Err(Error::invalid(
+                "expires_in_seconds",
+                "a token that works for 0 seconds is of no use",
+            )
+            .hint("leave it out for a token without an end"));
+        }
         let access = self
             .token_access(caller, new.principal.as_deref(), Action::TokensWrite)
             .await?;

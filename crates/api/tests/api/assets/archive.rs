@@ -15,10 +15,6 @@ use serde_json::json;
 use super::{Bench, each, lines};
 
 impl Bench {
-    pub(crate) fn admin_id(&self) -> String {
-        self.test.admin.principal_id().to_owned()
-    }
-
     async fn listed(&self, query: &str) -> Vec<String> {
         lines(
             &self.get(&format!("data?{query}")).await.json(),

@@ -1,11 +1,10 @@
 //! The reference pages that the code itself writes: any change of the interface, the codes or the permissions shows in review.
-//! `UPDATE_REFERENCE=1 cargo test -p lazuli-api --test reference` writes them anew.
+//! `UPDATE_REFERENCE=1 cargo test -p lazuli-api reference` writes them anew.
 
 use std::fmt::Write as _;
 
 use lazuli_api::mlflow::errors::mlflow_code;
 use lazuli_api::rest::errors::status;
-use lazuli_api::routing::{Dialect, Permission, Route};
 use lazuli_api::{AppState, Limits, Surface, surface};
 use lazuli_core::testing::TestCore;
 use lazuli_spec::roles::{RoleDefinition, built_in};
@@ -77,36 +76,4 @@ fn permissions() {
         page.push('\n');
     }
     compare("permissions.md", &page);
-}
-
-#[test]
-fn routes() {
-    let mut page = String::from(
-        "# Routes\n\nEvery route with the permission its door asks for. The core may ask for more.\n\n\
-         | method | path | permission | dialect |\n| --- | --- | --- | --- |\n",
-    );
-    let mut table = whole_surface().table;
-    table.sort_by(|a, b| (&a.path, a.method.as_str()).cmp(&(&b.path, b.method.as_str())));
-    for route in &table {
-        page.push_str(&row(route));
-    }
-    compare("routes.md", &page);
-}
-
-fn row(route: &Route) -> String {
-    let permission = match route.permission {
-        Permission::Public => "none: public".to_owned(),
-        Permission::Authenticated => "valid credentials".to_owned(),
-        Permission::Workspace(action) => format!("`{}` in the workspace", action.as_str()),
-        Permission::Server(action) => format!("`{}` on the server", action.as_str()),
-        Permission::Runner => "a job's own token".to_owned(),
-    };
-    let dialect = match route.dialect {
-        Dialect::Rest => "native",
-        Dialect::Mlflow => "MLflow",
-    };
-    format!(
-        "| {} | `{}` | {permission} | {dialect} |\n",
-        route.method, route.path
-    )
 }
