@@ -7,6 +7,8 @@ mod archive;
 mod cli;
 mod client;
 mod commands;
+#[cfg(test)]
+mod documentation;
 mod download;
 mod error;
 mod output;
