@@ -118,6 +118,19 @@ class Server:
         return json.loads(done.stdout) if parse else done
 
 
+@pytest.fixture(autouse=True)
+def leave_no_client_state():
+    """The mlflow client keeps its addresses for the whole process: the next test must not talk to this test's server."""
+    yield
+    if "mlflow" in sys.modules:
+        import mlflow
+
+        while mlflow.active_run():
+            mlflow.end_run()
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
+
+
 @pytest.fixture
 def make_server(tmp_path):
     """Makes servers that are ended when the test is over: `make_server("--host", "0.0.0.0", name="second")`."""
