@@ -33,6 +33,12 @@ pub enum Permission {
     Server(Action),
     /// A job's own token.
     Runner,
+    /// A signature of ours over the method and the path, in the query: no other credentials.
+    Signed,
+    /// A key of the endpoint that the path names; the gateway checks it itself.
+    EndpointKey,
+    /// Nothing, for programs on the server's own machine; others are refused unless a setting lets them in.
+    Loopback,
 }
 
 /// Whose words the answers are in.
@@ -42,13 +48,22 @@ pub enum Dialect {
     Rest,
     /// MLflow's: `error_code` and `message`.
     Mlflow,
+    /// Azure's scoring interface: plain words, reasons in headers.
+    Scoring,
+    /// What supervisors read: `/healthz`, `/metrics`.
+    Plain,
 }
+
+/// A route that another part of the server answers and guards by itself.
+pub type OwnRoute = (Method, &'static str, MethodRouter);
 
 impl Dialect {
     /// An error in this dialect's shape.
     pub fn error(self, error: Error) -> Response {
         match self {
-            Self::Rest => rest::errors::Problem::from(error).into_response(),
+            Self::Rest | Self::Scoring | Self::Plain => {
+                rest::errors::Problem::from(error).into_response()
+            }
             Self::Mlflow => mlflow::errors::MlflowError::from(error).into_response(),
         }
     }
@@ -176,6 +191,28 @@ impl Routes {
             table,
             openapi,
         }
+    }
+}
+
+impl Surface {
+    /// Adds routes that guard themselves. Nothing reaches the router by another way, so the table stays whole.
+    #[must_use]
+    pub fn with(
+        mut self,
+        permission: Permission,
+        dialect: Dialect,
+        routes: impl IntoIterator<Item = OwnRoute>,
+    ) -> Self {
+        for (method, path, routes) in routes {
+            self.router = self.router.route(path, routes);
+            self.table.push(Route {
+                method,
+                path: path.to_owned(),
+                permission,
+                dialect,
+            });
+        }
+        self
     }
 }
 

@@ -153,6 +153,9 @@ pub(crate) enum Command {
     /// Lineage: what something was made from, back to the data and the code.
     #[command(subcommand)]
     Lineage(commands::lineage::Lineage),
+    /// Links: one file for whoever has the address, until it expires.
+    #[command(subcommand)]
+    Link(commands::link::Link),
     /// Workspaces: separate rooms for teams.
     #[command(subcommand)]
     Workspace(commands::workspace::Workspace),

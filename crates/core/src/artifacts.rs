@@ -95,21 +95,7 @@ impl Core {
         range: Option<ByteRange>,
     ) -> Result<BlobRead> {
         let access = self.access(caller, workspace, Action::RunsRead).await?;
-        if let Some(place) = TreePlace::of(path) {
-            return place.open(&access, range).await;
-        }
-        let key = locate(&access, path, None).await?;
-        let read = match range {
-            Some(range) => self.blobs().get_range(&key, range).await,
-            None => self.blobs().get(&key).await,
-        };
-        read.map_err(|error| {
-            if error.is_not_found() {
-                return Error::new(ErrorCode::NotFound, format!("No such artifact: '{path}'"))
-                    .caused_by(error);
-            }
-            error.into()
-        })
+        open(&access, path, range).await
     }
 
     /// Removes a file or a folder with all in it.
@@ -235,6 +221,29 @@ impl Core {
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
+}
+
+/// Opens a file, or a part of it. The access must be to read runs.
+pub(crate) async fn open(
+    access: &Access,
+    path: &str,
+    range: Option<ByteRange>,
+) -> Result<BlobRead> {
+    if let Some(place) = TreePlace::of(path) {
+        return place.open(access, range).await;
+    }
+    let key = locate(access, path, None).await?;
+    let read = match range {
+        Some(range) => access.blobs().get_range(&key, range).await,
+        None => access.blobs().get(&key).await,
+    };
+    read.map_err(|error| {
+        if error.is_not_found() {
+            return Error::new(ErrorCode::NotFound, format!("No such artifact: '{path}'"))
+                .caused_by(error);
+        }
+        error.into()
+    })
 }
 
 /// The object a path names, once its run or experiment was found in the workspace (and may be written by `writer`).

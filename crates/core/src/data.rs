@@ -112,27 +112,7 @@ impl Core {
         let access = self
             .access(caller, workspace, AssetKind::Data.read_action())
             .await?;
-        let asset = assets::find(&access, AssetKind::Data, named.0, named.1).await?;
-        let tree = stored_tree(&access, &asset).await?;
-        match (path, tree.entries()) {
-            (None, [only]) => Ok(only.clone()),
-            (None, _) => {
-                let message = format!(
-                    "`{}:{}` is a folder of {} files",
-                    asset.name,
-                    asset.version,
-                    tree.count()
-                );
-                Err(Error::invalid("path", message)
-                    .hint("name a file with `path`; the version's files list them"))
-            }
-            (Some(path), _) => {
-                let found = tree.get(path).cloned();
-                found.ok_or_else(|| {
-                    Error::not_found("file", format!("{}:{}/{path}", asset.name, asset.version))
-                })
-            }
-        }
+        Ok(find_file(&access, named, path).await?.1)
     }
 
     /// Reads a file that [`Self::data_file`] found, whole or in part.
@@ -148,6 +128,33 @@ impl Core {
             .await?;
         open_noted(&access, &entry.sha256, range).await
     }
+}
+
+/// One file of a data asset, with the version it is of. The access must be to read data.
+pub(crate) async fn find_file(
+    access: &Access,
+    named: (&str, &str),
+    path: Option<&str>,
+) -> Result<(Asset, TreeEntry)> {
+    let asset = assets::find(access, AssetKind::Data, named.0, named.1).await?;
+    let tree = stored_tree(access, &asset).await?;
+    let found = match (path, tree.entries()) {
+        (None, [only]) => only.clone(),
+        (None, _) => {
+            let message = format!(
+                "`{}:{}` is a folder of {} files",
+                asset.name,
+                asset.version,
+                tree.count()
+            );
+            return Err(Error::invalid("path", message)
+                .hint("name a file with `path`; the version's files list them"));
+        }
+        (Some(path), _) => tree.get(path).cloned().ok_or_else(|| {
+            Error::not_found("file", format!("{}:{}/{path}", asset.name, asset.version))
+        })?,
+    };
+    Ok((asset, found))
 }
 
 /// What a reference `azureml:<name>:<version>` or `azureml:<name>@latest` means now. The access must be to read data.

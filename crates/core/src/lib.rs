@@ -25,6 +25,7 @@ pub mod executor;
 pub mod experiments;
 pub mod jobs;
 pub mod lineage;
+pub mod links;
 pub mod logged_models;
 mod memo;
 pub mod metrics;
@@ -46,7 +47,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lazuli_blob::Blobs;
+use lazuli_blob::{Blobs, Signer};
 use lazuli_spec::{Clock, IdSource, Timestamp};
 use lazuli_store::Store;
 use tokio::sync::watch;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub store: Store,
     /// Where bytes live.
     pub blobs: Blobs,
+    /// Signs links.
+    pub signer: Signer,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids and secrets.
@@ -77,6 +80,7 @@ pub struct Core(Arc<Inner>);
 struct Inner {
     store: Store,
     blobs: Blobs,
+    signer: Signer,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     home: PathBuf,
@@ -92,6 +96,7 @@ impl Core {
         Self(Arc::new(Inner {
             store: parts.store,
             blobs: parts.blobs,
+            signer: parts.signer,
             clock: parts.clock,
             ids: parts.ids,
             home: parts.home,
@@ -130,6 +135,10 @@ impl Core {
     /// Only an [`Access`] and this crate's own housekeeping get at the rows.
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.0.signer
     }
 
     pub(crate) fn model_runtime(&self) -> &std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>> {

@@ -21,7 +21,41 @@ pub struct NewRole {
     pub not_actions: Vec<String>,
 }
 
+/// A role that somebody has somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldRole {
+    /// The role's name.
+    pub role: String,
+    /// Where: `/` is the server, `/workspaces/<name>` a workspace.
+    pub scope: String,
+}
+
 impl Core {
+    /// The caller's own roles. Its token may be limited to less.
+    pub async fn own_roles(&self, caller: &Caller) -> Result<Vec<HeldRole>> {
+        let access = self.own(caller, Action::RoleDefinitionsRead);
+        let principal_id = caller.principal_id().to_owned();
+        let mut held = access
+            .read(move |tx| {
+                let known: Vec<_> = built_in()
+                    .into_iter()
+                    .chain(roles::definitions(tx)?)
+                    .collect();
+                let given = roles::of_principal(tx, &principal_id)?;
+                let held = given.into_iter().filter_map(|given| {
+                    let role = known.iter().find(|role| role.id == given.role_id)?;
+                    Some(HeldRole {
+                        role: role.name.clone(),
+                        scope: given.scope,
+                    })
+                });
+                Ok(held.collect::<Vec<_>>())
+            })
+            .await?;
+        held.sort_by(|a, b| (&a.scope, &a.role).cmp(&(&b.scope, &b.role)));
+        Ok(held)
+    }
+
     /// Every role, built-in and custom.
     pub async fn list_roles(&self, caller: &Caller) -> Result<Vec<RoleDefinition>> {
         // what the roles mean is no secret: everyone who has one may read them

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lazuli_blob::Blobs;
+use lazuli_blob::{Blobs, Signer};
 use lazuli_spec::principals::PrincipalKind;
 use lazuli_spec::{ActionSet, ManualClock, SeededIds, Timestamp};
 use lazuli_store::Store;
@@ -48,6 +48,7 @@ impl TestCore {
         let core = Core::new(Parts {
             store,
             blobs: Blobs::in_memory(),
+            signer: Signer::new(&[7; 32]),
             clock: Arc::<ManualClock>::clone(&clock),
             ids: Arc::new(SeededIds::new(7)),
             home: home.path().to_owned(),

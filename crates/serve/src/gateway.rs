@@ -9,9 +9,9 @@ use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -29,11 +29,26 @@ const DEPLOYMENT: &str = "azureml-model-deployment";
 const PRIVATE: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 /// The routes of the gateway. They authenticate with an endpoint's own keys, so they stand beside the API's.
-pub fn router(serving: Serving) -> Router {
-    Router::new()
-        .route("/endpoints/{endpoint}/score", get(score).post(score))
-        .route("/endpoints/{endpoint}/swagger.json", get(swagger))
-        .with_state(serving)
+pub fn routes(serving: &Serving) -> Vec<(Method, &'static str, MethodRouter)> {
+    const SCORE: &str = "/endpoints/{endpoint}/score";
+    const SWAGGER: &str = "/endpoints/{endpoint}/swagger.json";
+    let routes = [
+        (Method::GET, SCORE, get(score)),
+        (Method::POST, SCORE, post(score)),
+        (Method::GET, SWAGGER, get(swagger)),
+    ];
+    routes
+        .map(|(method, path, route)| (method, path, route.with_state(serving.clone())))
+        .into()
+}
+
+/// The same as a router of their own.
+pub fn router(serving: &Serving) -> Router {
+    routes(serving)
+        .into_iter()
+        .fold(Router::new(), |router, (_, path, route)| {
+            router.route(path, route)
+        })
 }
 
 async fn score(

@@ -24,5 +24,5 @@ mod slot;
 mod table;
 mod worker;
 
-pub use gateway::{MAX_BODY, router};
+pub use gateway::{MAX_BODY, router, routes};
 pub use reconciler::Serving;

@@ -18,6 +18,7 @@ pub mod job_logs;
 pub mod job_query;
 pub mod job_view;
 pub mod jobs;
+pub mod links;
 pub mod model_views;
 pub mod models;
 pub(crate) mod openapi;
@@ -47,6 +48,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     computes::add_routes(routes);
     jobs::add_routes(routes);
     runner::add_routes(routes);
+    links::add_routes(routes);
     endpoints::add_routes(routes);
     deployments::add_routes(routes);
 }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use lazuli_core::principals::NewPrincipal;
+use lazuli_core::roles::HeldRole;
 use lazuli_spec::Action;
 use lazuli_spec::principals::{Principal, PrincipalKind};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,16 @@ pub struct SetPassword {
     password: String,
 }
 
+/// A role and where it is held.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HeldRoleView {
+    #[schema(example = "AzureML Data Scientist")]
+    role: String,
+    /// `/` is the server, `/workspaces/<name>` a workspace.
+    #[schema(example = "/workspaces/default")]
+    scope: String,
+}
+
 /// Who the credentials belong to, and what they allow.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WhoAmI {
@@ -79,6 +90,8 @@ pub struct WhoAmI {
     /// The job a job's token speaks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     job: Option<String>,
+    /// The roles held, wherever; a token may be limited to less.
+    roles: Vec<HeldRoleView>,
     /// Actions allowed in the default workspace (or the one of the `workspace` header).
     allowed_in_workspace: Vec<&'static str>,
     /// Actions allowed on the server itself.
@@ -111,18 +124,24 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 #[utoipa::path(get, path = "/api/v1/whoami", tag = "identity",
     responses((status = 200, body = WhoAmI), (status = "4XX", body = ProblemDetails)))]
 async fn whoami(
+    State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     RequestWorkspace(workspace): RequestWorkspace,
-) -> Json<WhoAmI> {
+) -> RestResult<Json<WhoAmI>> {
+    let roles = app.core.own_roles(&caller).await?;
     let names = |set: lazuli_spec::ActionSet| set.iter().map(Action::as_str).collect();
-    Json(WhoAmI {
+    Ok(Json(WhoAmI {
         name: caller.name().to_owned(),
         id: caller.principal_id().to_owned(),
         kind: caller.kind().as_str(),
         job: caller.job().map(|job| job.job.clone()),
         allowed_in_workspace: names(caller.allowed_in(&workspace)),
         allowed_on_server: names(caller.allowed_on_server()),
-    })
+        roles: roles
+            .into_iter()
+            .map(|HeldRole { role, scope }| HeldRoleView { role, scope })
+            .collect(),
+    }))
 }
 
 /// Users and services.

@@ -5,6 +5,7 @@
 mod assets;
 mod bench;
 mod identity;
+mod links;
 mod mlflow;
 mod models;
 mod reference;

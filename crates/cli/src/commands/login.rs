@@ -36,8 +36,13 @@ pub(crate) struct Logout {}
 
 /// Options of `lazuli whoami`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  lazuli whoami --query name -o tsv")]
+#[command(
+    after_help = "The actions that the roles (and a limited token) allow are in `-o json`.
+
+Examples:
+  lazuli whoami --query name -o tsv
+  lazuli whoami --query allowed_in_workspace -o json"
+)]
 pub(crate) struct Whoami {}
 
 /// Checks a token against the server and remembers both.
@@ -110,21 +115,30 @@ pub(crate) async fn whoami(context: &Context, _: &Whoami) -> CliResult<()> {
             Value::from(client.target().token_from.clone()),
         );
         if context.printer.for_people() {
-            count_actions(fields);
+            roles_for_people(fields);
         }
     }
     context.printer.object(who)
 }
 
-/// Fifty action names fill a screen and tell a person little.
-fn count_actions(fields: &mut serde_json::Map<String, Value>) {
+/// Fifty action names fill a screen and tell a person little: roles do.
+fn roles_for_people(fields: &mut serde_json::Map<String, Value>) {
     for key in ["allowed_in_workspace", "allowed_on_server"] {
-        if let Some(count) = fields.get(key).and_then(Value::as_array).map(Vec::len) {
-            fields.insert(
-                key.to_owned(),
-                Value::from(format!("{count} actions (`-o json` names them)")),
-            );
+        fields.remove(key);
+    }
+    let shown = |given: &Value| {
+        let role = given["role"].as_str().unwrap_or_default();
+        match given["scope"].as_str().unwrap_or_default() {
+            "/" => format!("{role} on the server"),
+            scope => {
+                let workspace = scope.rsplit('/').next().unwrap_or_default();
+                format!("{role} in the workspace {workspace}")
+            }
         }
+    };
+    if let Some(roles) = fields.get_mut("roles") {
+        let names: Vec<String> = roles.as_array().into_iter().flatten().map(shown).collect();
+        *roles = Value::from(names.join("\n"));
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod env;
 pub(crate) mod environment;
 pub(crate) mod job;
 pub(crate) mod lineage;
+pub(crate) mod link;
 mod local;
 pub(crate) mod login;
 pub(crate) mod model;
@@ -122,6 +123,7 @@ async fn client_command(context: &Context, command: Command) -> CliResult<ExitCo
         Command::OnlineEndpoint(command) => online_endpoint::run(context, command).await?,
         Command::OnlineDeployment(command) => online_deployment::run(context, command).await?,
         Command::Lineage(command) => lineage::run(context, command).await?,
+        Command::Link(command) => link::run(context, command).await?,
         Command::Workspace(command) => workspace::run(context, command).await?,
         Command::Token(command) => token::run(context, command).await?,
         Command::User(command) => user::run(context, command).await?,

@@ -7,11 +7,12 @@ use std::fs;
 use std::sync::Arc;
 
 use axum::Router;
-use lazuli_api::AppState;
+use lazuli_api::routing::{Dialect, Permission};
+use lazuli_api::{AppState, Surface};
 use lazuli_blob::{BlobKey, BlobOptions, Blobs};
 use lazuli_core::scheduler::driver::{self, Scheduler};
 use lazuli_core::{Core, Parts};
-use lazuli_exec::environments::{PackageIndex, UvEnvironments};
+use lazuli_exec::environments::UvEnvironments;
 use lazuli_exec::local::{LocalConfig, LocalExecutor};
 use lazuli_serve::Serving;
 use lazuli_spec::{Clock, SystemIds};
@@ -22,6 +23,7 @@ use super::config::Config;
 use super::health::{self, Health, JobCounts, Probe};
 use super::home::{Home, write_atomic};
 use super::metrics::{Metrics, gauge};
+use super::signing;
 use crate::error::CliError;
 
 /// A server put together and ready to be listened for.
@@ -61,14 +63,15 @@ pub(crate) async fn compose(
     let core = Core::new(Parts {
         store: store.clone(),
         blobs: blobs.clone(),
+        signer: signing::signer(home, &SystemIds)?,
         clock,
         ids: Arc::new(SystemIds),
         home: home.root().to_owned(),
     });
     first_start(&core, home).await?;
-    let environments = Arc::new(UvEnvironments::new(home.root(), PackageIndex::default()));
+    let environments = Arc::new(UvEnvironments::new(home.root(), config.packages.clone()));
     let serving = Serving::start(core.clone(), environments);
-    let executor = Arc::new(LocalExecutor::new(local_jobs(home, announcement)?));
+    let executor = Arc::new(LocalExecutor::new(local_jobs(config, home, announcement)?));
     let scheduler = driver::start(core.clone(), executor, driver::Options::default());
     let limits = lazuli_api::Limits {
         json_body: config.limits.body_bytes,
@@ -91,18 +94,16 @@ pub(crate) async fn compose(
             writes as f64,
         );
     }));
+    let scoring = serving.clone();
+    metrics.collect(Box::new(move |out| out.push_str(&scoring.render_metrics())));
     let health = Health {
         probes: vec![store_probe(&store), blob_probe(&blobs)],
         jobs: job_counts(&store),
         metrics: Arc::clone(metrics),
         metrics_for_anyone: config.metrics_for_anyone,
     };
-    let router = surface
-        .router
-        .merge(lazuli_serve::router(serving.clone()))
-        .merge(health::routes(health));
     Ok(App {
-        router,
+        router: whole(surface, &serving, health).router,
         background: Background {
             scheduler,
             serving,
@@ -111,14 +112,29 @@ pub(crate) async fn compose(
     })
 }
 
+/// The API with what stands beside it: everything that this server answers, in one table.
+pub(super) fn whole(api: Surface, serving: &Serving, health: Health) -> Surface {
+    let scoring = lazuli_serve::routes(serving);
+    let surface = api.with(Permission::EndpointKey, Dialect::Scoring, scoring);
+    health::routes(health)
+        .into_iter()
+        .fold(surface, |surface, (who, route)| {
+            surface.with(who, Dialect::Plain, [route])
+        })
+}
+
 /// How runners on this machine reach the server: without TLS where a loopback address is listened on, so that a job needs no CA.
-fn local_jobs(home: &Home, announcement: &Announcement) -> Result<LocalConfig, CliError> {
+fn local_jobs(
+    config: &Config,
+    home: &Home,
+    announcement: &Announcement,
+) -> Result<LocalConfig, CliError> {
     let (url, ca) = if announcement.loopback {
         (format!("http://127.0.0.1:{}", announcement.port), None)
     } else {
         (announcement.url.clone(), fs::read_to_string(home.ca()).ok())
     };
-    LocalConfig::new(home.root(), url, ca)
+    LocalConfig::new(home.root(), url, ca, config.packages.clone())
         .map_err(|error| CliError::new(format!("cannot find this program's own file: {error}")))
 }
 
@@ -126,9 +142,15 @@ fn local_jobs(home: &Home, announcement: &Announcement) -> Result<LocalConfig, C
 pub(crate) async fn open_store(config: &Config, home: &Home) -> Result<Store, CliError> {
     let options = store_options(config, home);
     let place = options.backend.location();
-    Store::open(options)
-        .await
-        .map_err(|error| CliError::new(format!("cannot open the database `{place}`: {error}")))
+    Store::open(options).await.map_err(|error| {
+        let damaged = matches!(error, StoreError::Corrupt(_));
+        let told = CliError::new(format!("cannot open the database `{place}`: {error}"));
+        if damaged {
+            told.hint("nothing was changed; `lazuli restore FILE --force` makes the home anew from a backup and keeps this one beside it")
+        } else {
+            told
+        }
+    })
 }
 
 /// Where the settings put the database.
@@ -143,7 +165,19 @@ pub(crate) fn store_options(config: &Config, home: &Home) -> StoreOptions {
 pub(crate) fn open_blobs(config: &Config, home: &Home) -> Result<Blobs, CliError> {
     let usual = home.blobs().display().to_string();
     let address = config.artifacts.as_deref().unwrap_or(&usual);
-    Blobs::open(address, &BlobOptions::default())
+    let storage = config.storage.clone();
+    let options = BlobOptions {
+        endpoint: storage.endpoint,
+        region: storage.region,
+        account: storage.account,
+        secret: storage.secret,
+        values: storage.options,
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        durable: true,
+    };
+    Blobs::open(address, &options)
         .map_err(|error| CliError::new(format!("cannot open the artifact storage: {error}")))
 }
 

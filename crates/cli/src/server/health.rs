@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use futures::future::{BoxFuture, join_all};
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
+use lazuli_api::routing::{OwnRoute, Permission};
 use serde_json::json;
 
 use super::metrics::Metrics;
@@ -40,13 +41,23 @@ pub(crate) struct Health {
     pub metrics_for_anyone: bool,
 }
 
-/// The three routes.
-pub(crate) fn routes(health: Health) -> Router {
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(Arc::new(health))
+/// The three routes, each with who may ask.
+pub(crate) fn routes(health: Health) -> [(Permission, OwnRoute); 3] {
+    let health = Arc::new(health);
+    let metrics_for = if health.metrics_for_anyone {
+        Permission::Public
+    } else {
+        Permission::Loopback
+    };
+    [
+        (Permission::Public, "/healthz", get(healthz)),
+        (Permission::Public, "/readyz", get(readyz)),
+        (metrics_for, "/metrics", get(metrics)),
+    ]
+    .map(|(who, path, route)| {
+        let route = route.with_state(Arc::clone(&health));
+        (who, (Method::GET, path, route))
+    })
 }
 
 async fn healthz() -> Response {

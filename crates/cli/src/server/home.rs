@@ -81,6 +81,11 @@ impl Home {
         self.root.join("credentials")
     }
 
+    /// What signs links.
+    pub(crate) fn signing_key(&self) -> PathBuf {
+        self.root.join("keys").join("signing.key")
+    }
+
     /// Locked for as long as a server runs.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")

@@ -14,7 +14,10 @@ pub(crate) mod home;
 pub(crate) mod lock;
 mod metrics;
 mod requests;
+#[cfg(test)]
+mod routes_tests;
 mod shutdown;
+mod signing;
 mod telemetry;
 mod tls;
 

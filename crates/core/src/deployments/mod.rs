@@ -226,21 +226,19 @@ impl Core {
     pub async fn settle_deployment(&self, deployment: &Deployment, outcome: Outcome) -> Result<()> {
         let deployment = deployment.clone();
         let target = target(&deployment.spec.endpoint_name, &deployment.spec.name);
-        self.system_in(
-            &deployment.workspace_id.clone(),
-            "",
-            Action::DeploymentsWrite,
-        )
-        .write(target, move |tx, change| {
-            let at = next_moment(change.now(), deployment.modified_at);
-            let unchanged =
-                (deployment.state, &deployment.message) == (outcome.state, &outcome.message);
-            if unchanged || !deployments::settle(tx, &deployment, &outcome, at)? {
-                change.nothing();
-            }
-            Ok(())
-        })
-        .await
+        let workspace_id = deployment.workspace_id.clone();
+        let workspace = self.workspace_name(&workspace_id).await?;
+        self.system_in(&workspace_id, &workspace, Action::DeploymentsWrite)
+            .write(target, move |tx, change| {
+                let at = next_moment(change.now(), deployment.modified_at);
+                let unchanged =
+                    (deployment.state, &deployment.message) == (outcome.state, &outcome.message);
+                if unchanged || !deployments::settle(tx, &deployment, &outcome, at)? {
+                    change.nothing();
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn deployment_for(

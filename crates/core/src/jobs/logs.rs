@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::StreamExt;
-use lazuli_blob::{BlobError, BlobKey, ByteRange};
+use lazuli_blob::{BlobError, BlobKey, BlobMeta, BlobRead, ByteRange};
 use lazuli_spec::Action;
 use lazuli_spec::jobs::JobState;
 use lazuli_store::jobs::{self, LogRow};
@@ -81,13 +81,19 @@ impl Core {
         offset: u64,
     ) -> Result<LogFollower> {
         let access = self.access(caller, workspace, Action::JobsRead).await?;
+        LogFollower::at(access, job, name, offset).await
+    }
+}
+
+impl LogFollower {
+    async fn at(access: Access, job: &str, name: &str, offset: u64) -> Result<Self> {
         // subscribed before the first read, so that nothing falls between
-        let news = self.jobs().follow(access.workspace_id(), job);
+        let news = access.core().jobs().follow(access.workspace_id(), job);
         let (workspace_id, wanted) = (access.workspace_id().to_owned(), job.to_owned());
         let row = access
             .read(move |tx| super::find(tx, &workspace_id, &wanted))
             .await?;
-        Ok(LogFollower {
+        Ok(Self {
             access,
             job: job.to_owned(),
             experiment_id: row.experiment_id,
@@ -96,9 +102,7 @@ impl Core {
             news,
         })
     }
-}
 
-impl LogFollower {
     /// Where the next read begins.
     pub const fn offset(&self) -> u64 {
         self.offset
@@ -163,6 +167,80 @@ impl LogFollower {
             .await?;
         Ok(read.bytes(MAX_SLICE as u64).await?)
     }
+}
+
+/// Opens what a log holds now, whole or in part. The access must be to read jobs.
+pub(crate) async fn open(
+    access: &Access,
+    job: &str,
+    name: &str,
+    range: Option<ByteRange>,
+) -> Result<BlobRead> {
+    let (workspace_id, wanted) = (access.workspace_id().to_owned(), job.to_owned());
+    let (row, live) = access
+        .read(move |tx| {
+            let row = super::find(tx, &workspace_id, &wanted)?;
+            Ok((row, jobs::log_names(tx, &workspace_id, &wanted)?))
+        })
+        .await?;
+    let key = BlobKey::artifact(access.workspace_id(), &row.experiment_id, job, name)?;
+    if let Some(log) = live.into_iter().find(|log| log.name == name) {
+        return open_live(access, job, key, &log, range).await;
+    }
+    // what else a run keeps is not a log
+    let is_log = ["logs/", "system_logs/", "user_logs/"]
+        .iter()
+        .any(|folder| name.starts_with(folder));
+    let read = match range {
+        _ if !is_log => Err(BlobError::NotFound(name.to_owned())),
+        Some(range) => access.blobs().get_range(&key, range).await,
+        None => access.blobs().get(&key).await,
+    };
+    read.map_err(|error| match error {
+        BlobError::NotFound(_) => Error::not_found("log", format!("{job}/{name}")),
+        error => error.into(),
+    })
+}
+
+/// A log that is still written, as far as it went when it was opened.
+async fn open_live(
+    access: &Access,
+    job: &str,
+    key: BlobKey,
+    log: &LogRow,
+    range: Option<ByteRange>,
+) -> Result<BlobRead> {
+    let size = u64::try_from(log.length).unwrap_or(0);
+    let range = match range {
+        Some(range) => range.within(size).ok_or(BlobError::Range { size })?,
+        None => 0..size,
+    };
+    let follower = LogFollower::at(access.clone(), job, &log.name, range.start).await?;
+    let end = range.end;
+    let pieces = futures::stream::try_unfold(follower, move |mut follower| async move {
+        let left = end.saturating_sub(follower.offset());
+        if left == 0 {
+            return Ok(None);
+        }
+        let slice = follower.read().await;
+        let mut bytes = slice
+            .map_err(|error| BlobError::Interrupted(Box::new(error)))?
+            .bytes;
+        bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        Ok((!bytes.is_empty()).then_some((bytes, follower)))
+    });
+    let meta = BlobMeta {
+        key,
+        size,
+        modified: access.now(),
+        // a log only grows
+        etag: Some(size.to_string()),
+    };
+    Ok(BlobRead {
+        meta,
+        range,
+        stream: pieces.boxed(),
+    })
 }
 
 /// Moves an ended job's live logs to its run's artifacts. May be repeated.

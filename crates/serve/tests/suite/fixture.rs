@@ -16,11 +16,11 @@ use lazuli_core::environment_resolver::{
 };
 use lazuli_core::testing::TestCore;
 use lazuli_serve::Serving;
+use lazuli_spec::Action;
 use lazuli_spec::deployments::{Deployment, DeploymentSpec, DeploymentState};
 use lazuli_spec::endpoints::{EndpointSpec, Traffic};
 use lazuli_spec::trees::{Tree, TreeEntry};
 use lazuli_spec::yaml::Document;
-use lazuli_spec::Action;
 use tower::ServiceExt;
 
 pub(crate) const WORKSPACE: &str = "default";
@@ -77,7 +77,7 @@ impl Fixture {
     pub(crate) async fn start() -> Self {
         let test = TestCore::start().await;
         let serving = Serving::start(test.core.clone(), Arc::new(PlainPython));
-        let gateway = lazuli_serve::router(serving.clone());
+        let gateway = lazuli_serve::router(&serving);
         let fixture = Self {
             test,
             serving,

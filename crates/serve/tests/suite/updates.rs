@@ -56,7 +56,7 @@ async fn a_restarted_server_brings_deployments_back() {
     );
     let serving = Serving::start(fixture.test.core.clone(), Arc::new(PlainPython));
     let again = Fixture {
-        gateway: lazuli_serve::router(serving.clone()),
+        gateway: lazuli_serve::router(&serving),
         serving,
         test: fixture.test,
     };
