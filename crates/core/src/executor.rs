@@ -21,16 +21,26 @@ pub trait Executor: Send + Sync + fmt::Debug {
     async fn launch(&self, request: LaunchRequest) -> Result<Handle, ExecutorError>;
 
     /// Whether the runner lives, and if not, what it left behind.
-    async fn poll(&self, job: &str, handle: &Handle) -> Result<RunnerLife, ExecutorError>;
+    async fn poll(&self, job: JobAddress<'_>, handle: &Handle)
+    -> Result<RunnerLife, ExecutorError>;
 
     /// Asks the runner to end its job: it stops the job's processes, uploads what there is and reports `canceled`.
-    async fn cancel(&self, job: &str, handle: &Handle) -> Result<(), ExecutorError>;
+    async fn cancel(&self, job: JobAddress<'_>, handle: &Handle) -> Result<(), ExecutorError>;
 
     /// Ends the runner and every process of the job at once.
-    async fn kill(&self, job: &str, handle: &Handle) -> Result<(), ExecutorError>;
+    async fn kill(&self, job: JobAddress<'_>, handle: &Handle) -> Result<(), ExecutorError>;
 
     /// Removes what the job left on the node, once the server has all of it.
-    async fn forget(&self, job: &str) -> Result<(), ExecutorError>;
+    async fn forget(&self, job: JobAddress<'_>) -> Result<(), ExecutorError>;
+}
+
+/// A job as a back end knows it. Names are unique only within their workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobAddress<'a> {
+    /// The workspace's name.
+    pub workspace: &'a str,
+    /// The job's name.
+    pub job: &'a str,
 }
 
 /// What a back end can give.
@@ -55,6 +65,16 @@ pub struct LaunchRequest {
     pub cores: u32,
     /// Memory of the node, when limited.
     pub memory_bytes: Option<u64>,
+}
+
+impl LaunchRequest {
+    /// Which job this is.
+    pub fn address(&self) -> JobAddress<'_> {
+        JobAddress {
+            workspace: &self.workspace,
+            job: &self.job,
+        }
+    }
 }
 
 impl fmt::Debug for LaunchRequest {

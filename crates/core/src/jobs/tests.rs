@@ -12,7 +12,9 @@ use lazuli_spec::{ErrorCode, PageRequest};
 use lazuli_store::testing::each_backend;
 
 use super::{JobFilter, Order};
-use crate::executor::{Capacity, Executor, ExecutorError, Handle, LaunchRequest, RunnerLife};
+use crate::executor::{
+    Capacity, Executor, ExecutorError, Handle, JobAddress, LaunchRequest, RunnerLife,
+};
 use crate::scheduler::{self, Options};
 use crate::testing::{TestCore, login};
 use crate::{Caller, Core};
@@ -47,27 +49,30 @@ impl Executor for Stage {
         Ok(Handle(handle))
     }
 
-    async fn poll(&self, job: &str, _: &Handle) -> Result<RunnerLife, ExecutorError> {
+    async fn poll(&self, job: JobAddress<'_>, _: &Handle) -> Result<RunnerLife, ExecutorError> {
         Ok(self
             .lost
             .lock()
             .unwrap()
-            .get(job)
+            .get(job.job)
             .cloned()
             .unwrap_or(RunnerLife::Alive))
     }
 
-    async fn cancel(&self, job: &str, _: &Handle) -> Result<(), ExecutorError> {
-        self.ended.lock().unwrap().push(format!("cancel {job}"));
+    async fn cancel(&self, job: JobAddress<'_>, _: &Handle) -> Result<(), ExecutorError> {
+        self.ended
+            .lock()
+            .unwrap()
+            .push(format!("cancel {}", job.job));
         Ok(())
     }
 
-    async fn kill(&self, job: &str, _: &Handle) -> Result<(), ExecutorError> {
-        self.ended.lock().unwrap().push(format!("kill {job}"));
+    async fn kill(&self, job: JobAddress<'_>, _: &Handle) -> Result<(), ExecutorError> {
+        self.ended.lock().unwrap().push(format!("kill {}", job.job));
         Ok(())
     }
 
-    async fn forget(&self, _: &str) -> Result<(), ExecutorError> {
+    async fn forget(&self, _: JobAddress<'_>) -> Result<(), ExecutorError> {
         Ok(())
     }
 }

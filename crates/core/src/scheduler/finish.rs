@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lazuli_store::jobs;
 
 use super::driver::Driver;
+use super::perform::address;
 use super::queue::Key;
 use crate::jobs::logs;
 use crate::{Error, Result};
@@ -48,7 +49,7 @@ impl Driver {
             .await?;
         self.core.jobs().news(&job.0, &job.1);
         self.executor
-            .forget(&job.1)
+            .forget(address(access.workspace(), job))
             .await
             .map_err(|error| Error::new(lazuli_spec::ErrorCode::Unavailable, error.to_string()))
     }

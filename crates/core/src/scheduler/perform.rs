@@ -9,7 +9,7 @@ use lazuli_store::computes::{self, NodeRow};
 use super::driver::Driver;
 use super::job::{Happening, Outcome};
 use super::queue::{Command, Key};
-use crate::executor::{ExecutorError, Handle, LaunchRequest, RunnerLife};
+use crate::executor::{ExecutorError, Handle, JobAddress, LaunchRequest, RunnerLife};
 use crate::{Access, Error, Result, tokens};
 
 impl Driver {
@@ -170,11 +170,12 @@ impl Driver {
         let Some(handle) = row.and_then(|row| row.progress.handle) else {
             return Ok(());
         };
-        let handle = Handle(handle);
+        let workspace = self.core.workspace_name(&job.0).await?;
+        let (address, handle) = (address(&workspace, job), Handle(handle));
         let ended = if at_once {
-            self.executor.kill(&job.1, &handle).await
+            self.executor.kill(address, &handle).await
         } else {
-            self.executor.cancel(&job.1, &handle).await
+            self.executor.cancel(address, &handle).await
         };
         ended.map_err(|error| Error::new(lazuli_spec::ErrorCode::Unavailable, error.to_string()))
     }
@@ -184,7 +185,9 @@ impl Driver {
         let queue = self.load().await?;
         for (key, entry) in queue.jobs {
             let Some(handle) = entry.handle else { continue };
-            let life = match self.executor.poll(&entry.name, &Handle(handle)).await {
+            let workspace = self.core.workspace_name(&key.0).await?;
+            let address = address(&workspace, &key);
+            let life = match self.executor.poll(address, &Handle(handle)).await {
                 Ok(life) => life,
                 Err(error) => {
                     tracing::debug!(job = entry.name, %error, "the runner's state is not known now");
@@ -202,5 +205,13 @@ impl Driver {
             }
         }
         Ok(())
+    }
+}
+
+/// What the executor calls a job.
+pub(super) fn address<'a>(workspace: &'a str, job: &'a Key) -> JobAddress<'a> {
+    JobAddress {
+        workspace,
+        job: &job.1,
     }
 }

@@ -18,8 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lazuli_core::executor::{Capacity, Executor, ExecutorError, Handle, LaunchRequest, RunnerLife};
-use lazuli_spec::runner::{LAUNCH_FILE, Launch, RESULT_FILE, StateReport};
+use lazuli_core::executor::{
+    Capacity, Executor, ExecutorError, Handle, JobAddress, LaunchRequest, RunnerLife,
+};
+use lazuli_spec::runner::{LAUNCH_FILE, Launch, PackageIndex, RESULT_FILE, StateReport};
 use rustix::process::Signal;
 
 use self::runner_process::Known;
@@ -39,6 +41,8 @@ pub struct LocalConfig {
     pub server_url: String,
     /// The authority of the server's certificate, when it is not a public one.
     pub ca_pem: Option<String>,
+    /// Where runners get the packages of environments.
+    pub packages: PackageIndex,
 }
 
 impl LocalConfig {
@@ -47,6 +51,7 @@ impl LocalConfig {
         home: impl Into<PathBuf>,
         server_url: impl Into<String>,
         ca_pem: Option<String>,
+        packages: PackageIndex,
     ) -> std::io::Result<Self> {
         Ok(Self {
             program: std::env::current_exe()?,
@@ -54,6 +59,7 @@ impl LocalConfig {
             home: home.into(),
             server_url: server_url.into(),
             ca_pem,
+            packages,
         })
     }
 }
@@ -62,8 +68,8 @@ impl LocalConfig {
 #[derive(Clone)]
 pub struct LocalExecutor {
     config: Arc<LocalConfig>,
-    /// How runners that this server started have ended; nothing for those that have not.
-    ends: Arc<Mutex<HashMap<String, Option<String>>>>,
+    /// How runners that this server started have ended, by the job's directory; nothing for those that have not.
+    ends: Arc<Mutex<HashMap<PathBuf, Option<String>>>>,
 }
 
 impl fmt::Debug for LocalExecutor {
@@ -83,15 +89,19 @@ impl LocalExecutor {
         }
     }
 
-    /// The directory of a job; its name must be one plain path segment.
-    fn directory(&self, job: &str) -> Result<PathBuf, ExecutorError> {
-        let plain = !job.is_empty() && !job.starts_with('.') && !job.contains(['/', '\0']);
-        if !plain {
-            return Err(ExecutorError::Refused(format!(
-                "`{job}` cannot be the name of a job's directory"
-            )));
+    /// The directory of a job: `<home>/jobs/<workspace>/<job>`, of which both names must be plain path segments.
+    fn directory(&self, address: JobAddress<'_>) -> Result<PathBuf, ExecutorError> {
+        let mut path = self.config.home.join("jobs");
+        for name in [address.workspace, address.job] {
+            let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0']);
+            if !plain {
+                return Err(ExecutorError::Refused(format!(
+                    "`{name}` cannot be in the path of a job's directory"
+                )));
+            }
+            path.push(name);
         }
-        Ok(self.config.home.join("jobs").join(job))
+        Ok(path)
     }
 
     fn write_launch(&self, directory: &Path, request: &LaunchRequest) -> std::io::Result<PathBuf> {
@@ -104,6 +114,7 @@ impl LocalExecutor {
             home: self.config.home.display().to_string(),
             cores: request.cores,
             memory_bytes: request.memory_bytes,
+            packages: self.config.packages.clone(),
         };
         let path = directory.join(LAUNCH_FILE);
         files::write_atomically(&path, &serde_json::to_vec(&launch)?, 0o600)?;
@@ -120,29 +131,29 @@ impl LocalExecutor {
             directory,
         )?;
         let executor = self.clone();
-        let job = request.job.clone();
-        executor.note_end(&job, None);
+        let directory = directory.to_owned();
+        executor.note_end(&directory, None);
         tokio::spawn(async move {
             // waiting keeps the process table clean and learns what only a parent learns
             let end = runner_process::end_of(child).await;
-            executor.note_end(&job, Some(end));
+            executor.note_end(&directory, Some(end));
         });
         Ok(known)
     }
 
-    fn note_end(&self, job: &str, end: Option<String>) {
+    fn note_end(&self, directory: &Path, end: Option<String>) {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        ends.insert(job.to_owned(), end);
+        ends.insert(directory.to_owned(), end);
     }
 
     /// What is known of a runner's end; a runner of this very server may be dead a moment before its parent hears of it.
-    async fn end_of(&self, job: &str) -> Option<String> {
+    async fn end_of(&self, directory: &Path) -> Option<String> {
         for _ in 0..40 {
             let known = self
                 .ends
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .get(job)
+                .get(directory)
                 .cloned();
             match known {
                 None => return None,
@@ -153,9 +164,9 @@ impl LocalExecutor {
         None
     }
 
-    async fn why_lost(&self, job: &str, directory: &Path) -> String {
+    async fn why_lost(&self, directory: &Path) -> String {
         let unknown = || "it was killed, or the machine was restarted".to_owned();
-        let mut why = self.end_of(job).await.unwrap_or_else(unknown);
+        let mut why = self.end_of(directory).await.unwrap_or_else(unknown);
         let said = runner_process::last_words(directory);
         if !said.is_empty() {
             why.push_str(": ");
@@ -193,14 +204,7 @@ impl Executor for LocalExecutor {
     }
 
     async fn launch(&self, request: LaunchRequest) -> Result<Handle, ExecutorError> {
-        let directory = self.directory(&request.job)?;
-        if let Some(other) =
-            runner_process::workspace_of(&directory).filter(|other| *other != request.workspace)
-        {
-            return Err(ExecutorError::Refused(format!(
-                "a job of this name runs in workspace `{other}` already; give it another name"
-            )));
-        }
+        let directory = self.directory(request.address())?;
         if let Some(known) = runner_process::started_before(&directory) {
             return Ok(Handle(known.to_string()));
         }
@@ -211,7 +215,11 @@ impl Executor for LocalExecutor {
         Ok(Handle(known.to_string()))
     }
 
-    async fn poll(&self, job: &str, handle: &Handle) -> Result<RunnerLife, ExecutorError> {
+    async fn poll(
+        &self,
+        job: JobAddress<'_>,
+        handle: &Handle,
+    ) -> Result<RunnerLife, ExecutorError> {
         let directory = self.directory(job)?;
         if known(handle)?.lives() || runner_process::holds_lock(&directory) {
             return Ok(RunnerLife::Alive);
@@ -220,37 +228,38 @@ impl Executor for LocalExecutor {
             return Ok(RunnerLife::Ended(Box::new(report)));
         }
         let left = kill_marked(&directory).await;
-        let mut why = self.why_lost(job, &directory).await;
+        let mut why = self.why_lost(&directory).await;
         if left > 0 {
             let _ = write!(why, "; {left} process(es) of the job were ended");
         }
         Ok(RunnerLife::Lost(why))
     }
 
-    async fn cancel(&self, job: &str, handle: &Handle) -> Result<(), ExecutorError> {
+    async fn cancel(&self, job: JobAddress<'_>, handle: &Handle) -> Result<(), ExecutorError> {
         self.directory(job)?;
         known(handle)?.signal(Signal::TERM);
         Ok(())
     }
 
-    async fn kill(&self, job: &str, handle: &Handle) -> Result<(), ExecutorError> {
+    async fn kill(&self, job: JobAddress<'_>, handle: &Handle) -> Result<(), ExecutorError> {
         let directory = self.directory(job)?;
         known(handle)?.signal(Signal::KILL);
         kill_marked(&directory).await;
         Ok(())
     }
 
-    async fn forget(&self, job: &str) -> Result<(), ExecutorError> {
+    async fn forget(&self, job: JobAddress<'_>) -> Result<(), ExecutorError> {
         let directory = self.directory(job)?;
         if runner_process::holds_lock(&directory) {
             return Err(ExecutorError::Unavailable(format!(
-                "the runner of `{job}` still lives"
+                "the runner of `{}` still lives",
+                job.job
             )));
         }
         self.ends
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(job);
+            .remove(&directory);
         let removed = tokio::task::spawn_blocking(move || files::remove_tree(&directory)).await;
         removed.map_err(|error| ExecutorError::Unavailable(error.to_string()))
     }

@@ -9,7 +9,6 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use lazuli_spec::runner::{LAUNCH_FILE, Launch};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::Child;
 
@@ -124,14 +123,6 @@ fn reaches_runner(name: &str) -> bool {
 /// The runner that an earlier call, perhaps of an earlier server, started in this directory.
 pub(super) fn started_before(directory: &Path) -> Option<Known> {
     Known::parse(&fs::read_to_string(directory.join(HANDLE_FILE)).ok()?)
-}
-
-/// The workspace of the job that has this directory.
-pub(super) fn workspace_of(directory: &Path) -> Option<String> {
-    let text = fs::read(directory.join(LAUNCH_FILE)).ok()?;
-    serde_json::from_slice::<Launch>(&text)
-        .ok()
-        .map(|launch| launch.workspace)
 }
 
 /// Whether a living runner holds the directory's lock.

@@ -11,6 +11,10 @@ fn executor(home: &Path, program: &str) -> LocalExecutor {
         home: home.to_owned(),
         server_url: "http://127.0.0.1:1".to_owned(),
         ca_pem: None,
+        packages: PackageIndex {
+            index_url: Some("https://user:hush@pypi.example/simple".to_owned()),
+            ..PackageIndex::default()
+        },
     })
 }
 
@@ -24,9 +28,16 @@ fn request(job: &str) -> LaunchRequest {
     }
 }
 
+fn address(job: &str) -> JobAddress<'_> {
+    JobAddress {
+        workspace: "w",
+        job,
+    }
+}
+
 async fn lost(executor: &LocalExecutor, handle: &Handle) -> String {
     for _ in 0..500 {
-        if let RunnerLife::Lost(why) = executor.poll("j", handle).await.unwrap() {
+        if let RunnerLife::Lost(why) = executor.poll(address("j"), handle).await.unwrap() {
             return why;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -39,11 +50,11 @@ async fn the_launch_file_is_private_and_the_token_no_argument() {
     let home = tempfile::tempdir().unwrap();
     let executor = executor(home.path(), "/bin/echo");
     let handle = executor.launch(request("j")).await.unwrap();
-    let path = home.path().join("jobs/j/launch.json");
+    let path = home.path().join("jobs/w/j/launch.json");
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(
         home.path()
-            .join("jobs/j")
+            .join("jobs/w/j")
             .metadata()
             .unwrap()
             .permissions()
@@ -56,8 +67,11 @@ async fn the_launch_file_is_private_and_the_token_no_argument() {
         why.contains("ended without a last report") && why.ends_with("launch.json"),
         "{why}"
     );
-    let log = std::fs::read_to_string(home.path().join("jobs/j/runner.log")).unwrap();
+    let log = std::fs::read_to_string(home.path().join("jobs/w/j/runner.log")).unwrap();
     assert!(!log.contains("secret-token"));
+    let launch: Launch = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(launch.packages, executor.config.packages);
+    assert!(!format!("{:?}", launch.packages).contains("hush"));
 }
 
 #[tokio::test]
@@ -70,8 +84,24 @@ async fn the_way_a_runner_ended_is_told() {
     let later = self::executor(home.path(), "/bin/false");
     assert_eq!(later.launch(request("j")).await.unwrap(), handle);
     assert!(
-        matches!(later.poll("j", &handle).await.unwrap(), RunnerLife::Lost(why) if why.contains("machine was restarted"))
+        matches!(later.poll(address("j"), &handle).await.unwrap(), RunnerLife::Lost(why) if why.contains("machine was restarted"))
     );
+}
+
+#[tokio::test]
+async fn equal_names_in_two_workspaces_have_nothing_in_common() {
+    let home = tempfile::tempdir().unwrap();
+    let executor = executor(home.path(), "/bin/false");
+    let first = executor.launch(request("j")).await.unwrap();
+    let other = LaunchRequest {
+        workspace: "other".to_owned(),
+        ..request("j")
+    };
+    assert_ne!(executor.launch(other).await.unwrap(), first);
+    lost(&executor, &first).await;
+    executor.forget(address("j")).await.unwrap();
+    assert!(!home.path().join("jobs/w/j").exists());
+    assert!(home.path().join("jobs/other/j/launch.json").exists());
 }
 
 #[tokio::test]
@@ -87,6 +117,14 @@ async fn what_cannot_be_is_refused() {
             "{name}"
         );
     }
+    let elsewhere = LaunchRequest {
+        workspace: "../w".to_owned(),
+        ..request("j")
+    };
+    assert!(matches!(
+        executor.launch(elsewhere).await,
+        Err(ExecutorError::Refused(_))
+    ));
     let error = executor.launch(request("j")).await.unwrap_err();
     assert!(
         error.to_string().contains("could not be started"),
@@ -94,12 +132,15 @@ async fn what_cannot_be_is_refused() {
     );
     assert!(
         executor
-            .poll("j", &Handle("nonsense".to_owned()))
+            .poll(address("j"), &Handle("nonsense".to_owned()))
             .await
             .is_err()
     );
     assert!(
-        executor.poll("j", &Handle("1:5".to_owned())).await.is_err(),
+        executor
+            .poll(address("j"), &Handle("1:5".to_owned()))
+            .await
+            .is_err(),
         "pid 1 is never a runner"
     );
     let capacity = executor.capacity();
@@ -115,10 +156,10 @@ async fn a_reused_pid_is_not_touched() {
     let home = tempfile::tempdir().unwrap();
     let executor = executor(home.path(), "/bin/true");
     let handle = Handle(format!("{}:1", other.id()));
-    executor.cancel("j", &handle).await.unwrap();
-    executor.kill("j", &handle).await.unwrap();
+    executor.cancel(address("j"), &handle).await.unwrap();
+    executor.kill(address("j"), &handle).await.unwrap();
     assert!(matches!(
-        executor.poll("j", &handle).await.unwrap(),
+        executor.poll(address("j"), &handle).await.unwrap(),
         RunnerLife::Lost(_)
     ));
     assert!(other.try_wait().unwrap().is_none(), "it still runs");

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lazuli_core::executor::{Executor, Handle, LaunchRequest, RunnerLife};
-use lazuli_spec::runner::{InputMode, PlanInput, PlanOutput, RunnerPlan, RunnerState};
+use lazuli_core::executor::{Executor, Handle, JobAddress, LaunchRequest, RunnerLife};
+use lazuli_spec::runner::{
+    InputMode, PackageIndex, PlanInput, PlanOutput, RunnerPlan, RunnerState,
+};
 
 use crate::environments::testing::plant;
 use crate::local::{LocalConfig, LocalExecutor};
@@ -20,6 +22,12 @@ fn as_a_runner() {
         std::process::exit(i32::from(code != std::process::ExitCode::SUCCESS));
     }
 }
+
+/// The job of these tests.
+pub(crate) const JOB: JobAddress<'_> = JobAddress {
+    workspace: "w",
+    job: "job1",
+};
 
 pub(crate) struct Bench {
     pub(crate) home: tempfile::TempDir,
@@ -38,6 +46,7 @@ impl Bench {
             home: home.path().to_owned(),
             server_url: server.url(),
             ca_pem: None,
+            packages: PackageIndex::default(),
         };
         Self {
             executor: LocalExecutor::new(config),
@@ -61,7 +70,7 @@ impl Bench {
 
     pub(crate) async fn gone(&self, handle: &Handle) -> RunnerLife {
         for _ in 0..1000 {
-            let life = self.executor.poll("job1", handle).await.unwrap();
+            let life = self.executor.poll(JOB, handle).await.unwrap();
             if life != RunnerLife::Alive {
                 return life;
             }
@@ -182,8 +191,8 @@ async fn a_job_goes_through_its_states_and_leaves_everything_behind() {
     assert!(shared.contains("echo code"));
 
     assert!(matches!(bench.gone(&handle).await, RunnerLife::Ended(report) if *report == end));
-    bench.executor.forget("job1").await.unwrap();
-    assert!(!bench.home.path().join("jobs/job1").exists());
+    bench.executor.forget(JOB).await.unwrap();
+    assert!(!bench.home.path().join("jobs/w/job1").exists());
 }
 
 #[tokio::test]
@@ -268,7 +277,7 @@ async fn a_server_that_goes_away_and_comes_back_misses_nothing() {
     drop(server);
     tokio::time::sleep(Duration::from_millis(1200)).await;
     assert!(heard.last().is_none());
-    let result = home.path().join("jobs/job1/result.json");
+    let result = home.path().join("jobs/w/job1/result.json");
     let server = Server::start(heard, Some(address)).await;
     let end = server.end().await;
     assert_eq!(end.state, RunnerState::Completed);
@@ -379,7 +388,7 @@ async fn pip_install_in_a_job_stays_in_the_job() {
         return;
     }
     let log = bench.server.heard.log();
-    let own = bench.home.path().join("jobs/job1/environment");
+    let own = bench.home.path().join("jobs/w/job1/environment");
     assert!(log.contains(&format!("1.15.0 {}", own.display())), "{log}");
     let report = end.environment.unwrap();
     let shared = bench

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use lazuli_core::executor::{Executor as _, RunnerLife};
 use lazuli_spec::runner::RunnerState;
 
-use super::Bench;
 use super::message;
+use super::{Bench, JOB};
 use crate::runner::processes;
 use crate::runner::testing::{plan_of, runs};
 
@@ -52,7 +52,7 @@ async fn the_executors_cancel_reaches_the_job_too() {
             heard.log().contains("ready").then_some(())
         })
         .await;
-    bench.executor.cancel("job1", &handle).await.unwrap();
+    bench.executor.cancel(JOB, &handle).await.unwrap();
     assert_eq!(bench.server.end().await.state, RunnerState::Canceled);
     assert!(!runs("sleep\x007301"));
 }
