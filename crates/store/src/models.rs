@@ -1,4 +1,4 @@
-//! Rows of `registered_models`, their tags and aliases. Versions are in [`model_versions`](crate::model_versions).
+//! Rows of `registered_models`, their tags and aliases. Versions are in [`model_versions`].
 
 use std::collections::HashMap;
 
