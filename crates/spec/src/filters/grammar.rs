@@ -4,6 +4,12 @@ use super::lexer::{Token, Word, tokens};
 use super::{Attribute, Comparison, Kind, Op, OrderBy, Test, Vocabulary};
 use crate::invalid::Invalid;
 
+/// Every comparison is one more subquery, and a database needs ever longer to plan many of them: with 200 PostgreSQL is
+/// busy for many seconds before it looks at the first row.
+const MAX_COMPARISONS: usize = 50;
+/// The same for orders.
+const MAX_ORDERS: usize = 20;
+
 /// Reads a filter. An empty one has no comparisons.
 pub fn parse_filter(vocabulary: &Vocabulary, text: &str) -> Result<Vec<Comparison>, Invalid> {
     let tokens = tokens(text);
@@ -11,6 +17,11 @@ pub fn parse_filter(vocabulary: &Vocabulary, text: &str) -> Result<Vec<Compariso
     let mut comparisons = Vec::new();
     while !rest.is_empty() {
         let (comparison, after) = comparison(vocabulary, rest)?;
+        if comparisons.len() == MAX_COMPARISONS {
+            return Err(Invalid(format!(
+                "a filter has at most {MAX_COMPARISONS} comparisons; a list of values is one: key IN ('a', 'b')"
+            )));
+        }
         comparisons.push(comparison);
         rest = match after {
             [] => after,
@@ -28,6 +39,12 @@ pub fn parse_order_by(
     vocabulary: &Vocabulary,
     clauses: &[String],
 ) -> Result<Vec<OrderBy>, Invalid> {
+    if clauses.len() > MAX_ORDERS {
+        return Err(Invalid(format!(
+            "`order_by` has {} clauses; the limit is {MAX_ORDERS}",
+            clauses.len()
+        )));
+    }
     let mut order: Vec<OrderBy> = Vec::with_capacity(clauses.len());
     for clause in clauses {
         let key = order_key(vocabulary, clause)?;

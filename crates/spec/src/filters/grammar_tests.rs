@@ -200,6 +200,25 @@ fn reads_orders() {
     );
 }
 
+#[test]
+fn filters_and_orders_have_an_end() {
+    let filter = |count: usize| vec!["metrics.a > 1"; count].join(" AND ");
+    assert_eq!(parse_filter(&RUNS, &filter(50)).unwrap().len(), 50);
+    let refused = parse_filter(&RUNS, &filter(51)).unwrap_err();
+    assert!(
+        refused.0.contains("at most 50 comparisons"),
+        "{}",
+        refused.0
+    );
+    let order = |count: usize| {
+        (0..count)
+            .map(|n| format!("metrics.m{n}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(parse_order_by(&RUNS, &order(20)).unwrap().len(), 20);
+    assert!(parse_order_by(&RUNS, &order(21)).is_err());
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in ".*", clause in ".*") {
