@@ -7,7 +7,7 @@ use lazuli_spec::runs::{
     DatasetInput, KeyValue, ModelOutput, Run, RunInfo, RunStatus, TAG_LOGGED_MODELS,
     TAG_PARENT_RUN, TAG_RUN_NAME, clean_tag, validate_dataset,
 };
-use lazuli_spec::{Action, ErrorCode, Timestamp};
+use lazuli_spec::{Action, ErrorCode, Timestamp, python_json};
 use lazuli_store::{datasets, run_tags, runs};
 
 use crate::{Access, Caller, Core, Error, Result};
@@ -205,10 +205,7 @@ impl Core {
                     .and_then(|text| serde_json::from_str(&text).ok())
                     .unwrap_or_default();
                 models.push(model);
-                let tag = KeyValue::new(
-                    TAG_LOGGED_MODELS,
-                    serde_json::Value::from(models).to_string(),
-                );
+                let tag = KeyValue::new(TAG_LOGGED_MODELS, python_json::text(&models.into()));
                 Ok(run_tags::set(tx, &run, &[clean_tag(tag, "")?])?)
             })
             .await

@@ -1,4 +1,5 @@
-//! Artifacts: `mlflow/artifacts/list`, the proxy `mlflow-artifacts/artifacts/*`, and the UI's own paths. Bytes are
+//! Artifacts: `mlflow/artifacts/list`, the proxy `mlflow-artifacts/artifacts/*`, and the UI's upload (its
+//! downloads are in `downloads.rs`). Bytes are
 //! streamed both ways; nothing of a file is held but a few pieces.
 
 use axum::extract::{Request, State};
@@ -15,18 +16,11 @@ use super::json::{Message, invalid};
 use super::{MlflowCaller, Paths};
 use crate::AppState;
 use crate::rest::streams;
-use crate::routing::{Dialect, Permission, Routes};
+use crate::routing::{Permission, Routes};
 
 pub(crate) fn add_routes(routes: &mut Routes) {
     let read = Permission::Workspace(Action::RunsRead);
     let write = Permission::Workspace(Action::RunsWrite);
-    routes.raw(
-        Dialect::Mlflow,
-        Method::GET,
-        "/get-artifact",
-        read,
-        get_by_run,
-    );
     let mut paths = Paths(routes);
     paths.add(Method::GET, "2.0/mlflow/artifacts/list", read, list_of_run);
     paths.add(
@@ -148,23 +142,6 @@ async fn download(
     Ok(sent(&path, read, range.is_some()))
 }
 
-async fn get_by_run(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let (run_id, path) = (message.run_id()?, message.required("path")?);
-    let path = state
-        .core
-        .run_artifact_path(&who.caller, &who.workspace, run_id, path)
-        .await?;
-    let read = state
-        .core
-        .get_artifact(&who.caller, &who.workspace, &path, None)
-        .await?;
-    Ok(sent(&path, read, false))
-}
-
 /// The UI's upload of something small: the run and the path stand in the query, the bytes are the body.
 async fn upload_by_run(
     State(state): State<AppState>,
@@ -196,7 +173,7 @@ async fn upload_by_run(
 }
 
 /// A file on its way out. It is named as an attachment and may not be taken for a page of this site.
-fn sent(path: &str, read: BlobRead, partial: bool) -> Response {
+pub(super) fn sent(path: &str, read: BlobRead, partial: bool) -> Response {
     let name = path.rsplit('/').next().unwrap_or(path);
     let etag = read.meta.etag.clone().unwrap_or_default();
     let mut response = streams::respond(read, etag.trim_matches('"'), name, partial);

@@ -4,6 +4,7 @@
 //! is about stands in the header `X-MLFLOW-WORKSPACE`; without it, it is the default one.
 
 pub mod artifacts;
+pub mod downloads;
 pub mod errors;
 pub mod experiments;
 pub mod json;
@@ -34,6 +35,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     metric_history::add_routes(routes);
     metrics::add_routes(routes);
     artifacts::add_routes(routes);
+    downloads::add_routes(routes);
     registered_models::add_routes(routes);
     model_versions::add_routes(routes);
     logged_models::add_routes(routes);

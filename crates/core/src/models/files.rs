@@ -1,12 +1,60 @@
-//! Uploaded models through the artifact proxy: `trees/<id>/<path>`, where MLflow's clients look for the files of a version
+//! Files of models. Uploaded models through the artifact proxy: `trees/<id>/<path>`, where MLflow's clients look for the files of a version
 //! that was registered from an upload or a job's output. Read-only, and only trees that the workspace has.
 
 use std::collections::BTreeMap;
 
+use lazuli_spec::ErrorCode;
 use lazuli_spec::trees::{Tree, TreeId};
 
+use super::proxied_path;
 use crate::artifacts::{ArtifactEntry, BlobRead, ByteRange};
-use crate::{Access, Error, Result, content};
+use crate::{Access, Caller, Core, Error, Result, content};
+
+impl Core {
+    /// The proxy's path of a file of a version, for [`Core::get_artifact`].
+    pub async fn model_file_path(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        (name, version): (&str, &str),
+        file: &str,
+    ) -> Result<String> {
+        let found = self
+            .get_model_version(caller, workspace, name, version)
+            .await?;
+        let of_run = found.location.strip_prefix("runs:/");
+        if let Some((run_id, folder)) = of_run.and_then(|rest| rest.split_once('/')) {
+            let file = format!("{folder}/{file}");
+            return self
+                .run_artifact_path(caller, workspace, run_id, &file)
+                .await;
+        }
+        below(&found.location, file)
+    }
+
+    /// The proxy's path of a file of a logged model, for [`Core::get_artifact`].
+    pub async fn logged_model_file_path(
+        &self,
+        caller: &Caller,
+        workspace: &str,
+        model_id: &str,
+        file: &str,
+    ) -> Result<String> {
+        let model = self
+            .get_logged_model(caller, workspace, model_id, false)
+            .await?;
+        below(&model.artifact_location, file)
+    }
+}
+
+/// A file's path in a folder that this server has.
+fn below(folder: &str, file: &str) -> Result<String> {
+    let root = proxied_path(folder).ok_or_else(|| {
+        let message = format!("the files at `{folder}` are not on this server");
+        Error::new(ErrorCode::Unsupported, message)
+    })?;
+    Ok(format!("{root}/{file}"))
+}
 
 /// A place in a tree, if the proxy's path names one.
 pub(crate) struct TreePlace<'p> {

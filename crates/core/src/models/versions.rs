@@ -2,7 +2,7 @@
 
 use lazuli_spec::models::{self as rules, ModelType, ModelVersion, Stage, TAG_MODEL_VERSIONS};
 use lazuli_spec::runs::KeyValue;
-use lazuli_spec::{Action, Timestamp};
+use lazuli_spec::{Action, Timestamp, python_json};
 use lazuli_store::model_versions::{self, VersionRow};
 use lazuli_store::{Tx, logged_models, models};
 
@@ -276,7 +276,7 @@ fn note_registration(tx: &mut Tx<'_>, workspace_id: &str, version: &ModelVersion
     listed.push(serde_json::json!({ "name": version.name, "version": number }));
     let tag = KeyValue::new(
         TAG_MODEL_VERSIONS,
-        serde_json::Value::from(listed).to_string(),
+        python_json::text(&listed.into()),
     );
     Ok(logged_models::set_tag(tx, model_id, &tag)?)
 }
