@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
+use lazuli_core::audit::AuditFilter;
 use lazuli_serve::Serving;
 use lazuli_spec::deployments::DeploymentState;
 
@@ -39,6 +40,29 @@ async fn an_update_that_fails_leaves_the_old_processes_serving() {
         }
         assert!(Instant::now() < deadline, "the new processes never answer");
     }
+    fixture.serving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_reconciler_reports_is_on_record_in_its_workspace() {
+    let fixture = Fixture::start().await;
+    fixture.deploy("blue", &says("blue"), "").await;
+    fixture.settled("blue").await;
+    let filter = AuditFilter {
+        principal: Some("system".to_owned()),
+        workspace: Some("default".to_owned()),
+        ..AuditFilter::default()
+    };
+    let (core, admin) = (&fixture.test.core, &fixture.test.admin);
+    let paging = lazuli_spec::PageRequest::default();
+    let records = core.list_audit(admin, filter, paging).await.unwrap().items;
+    let targets: Vec<_> = records.iter().map(|record| &record.target).collect();
+    assert!(
+        targets
+            .iter()
+            .any(|target| target.starts_with("onlineEndpoints/") && target.ends_with("/blue")),
+        "{targets:?}"
+    );
     fixture.serving.stop().await;
 }
 
