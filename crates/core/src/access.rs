@@ -285,6 +285,7 @@ fn system_caller() -> Caller {
         mask: everything,
         job: None,
         token_id: None,
+        token_ends: None,
         context: RequestContext::default(),
     }
 }

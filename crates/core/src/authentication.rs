@@ -102,6 +102,7 @@ impl Core {
         let mask = ActionSet::compile(&token.scopes, &[]);
         let mut caller = self.caller(&credential.principal, mask, context).await?;
         caller.token_id = Some(Arc::from(token.id.as_str()));
+        caller.token_ends = token.expires_at;
         caller.job = match (&token.job, &credential.workspace_id) {
             (Some(job), Some(workspace_id)) => Some(Arc::new(JobIdentity {
                 workspace_id: workspace_id.clone(),
@@ -130,6 +131,7 @@ impl Core {
             mask,
             job: None,
             token_id: None,
+            token_ends: None,
             context: context.clone(),
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lazuli_spec::principals::PrincipalKind;
 use lazuli_spec::roles::SERVER_SCOPE;
-use lazuli_spec::{Action, ActionSet};
+use lazuli_spec::{Action, ActionSet, Timestamp};
 
 /// What a request tells about itself, whoever sent it.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +59,8 @@ pub struct Caller {
     /// A job's token: the workspace's id and the job's name.
     pub(crate) job: Option<Arc<JobIdentity>>,
     pub(crate) token_id: Option<Arc<str>>,
+    /// When that token stops working: what is made with it must not outlive it.
+    pub(crate) token_ends: Option<Timestamp>,
     pub(crate) context: RequestContext,
 }
 

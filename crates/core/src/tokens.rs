@@ -76,7 +76,7 @@ impl Core {
             scopes,
             job: None,
             created_at: now,
-            expires_at: new.lifetime.map(|span| now.plus(span)),
+            expires_at: earliest(new.lifetime.map(|span| now.plus(span)), caller.token_ends),
             revoked_at: None,
         };
         let (hash, owner) = (text.hash(), new.principal);
@@ -166,6 +166,11 @@ impl Core {
         }
         Ok(self.own(caller, action))
     }
+}
+
+/// The earlier of two ends, where there is one.
+fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 /// Makes the token of a job inside the transaction that launches it: it acts for the job's owner, in one workspace, for one job.

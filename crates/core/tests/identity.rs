@@ -120,6 +120,30 @@ fn a_token_cannot_widen_itself() {
 }
 
 #[test]
+fn a_token_made_with_a_token_does_not_outlive_it() {
+    run(async {
+        let test = TestCore::start().await;
+        let new = |lifetime| NewToken {
+            name: "short".to_owned(),
+            scopes: Vec::new(),
+            lifetime,
+            principal: None,
+        };
+        let minute = std::time::Duration::from_mins(1);
+        let (first, text) = test
+            .core
+            .create_token(&test.admin, new(Some(minute)))
+            .await
+            .unwrap();
+        let caller = login(&test.core, &text.reveal()).await;
+        for asked in [None, Some(minute * 60)] {
+            let (second, _) = test.core.create_token(&caller, new(asked)).await.unwrap();
+            assert_eq!(second.expires_at, first.expires_at);
+        }
+    });
+}
+
+#[test]
 fn a_disabled_principal_has_no_working_credential_left() {
     run(async {
         let test = TestCore::start().await;
