@@ -20,7 +20,12 @@ pub enum LoggedModelStatus {
 }
 
 impl LoggedModelStatus {
-    const ALL: [Self; 4] = [Self::Unspecified, Self::Pending, Self::Ready, Self::UploadFailed];
+    const ALL: [Self; 4] = [
+        Self::Unspecified,
+        Self::Pending,
+        Self::Ready,
+        Self::UploadFailed,
+    ];
 
     /// The protocol's number.
     pub const fn number(self) -> i64 {
@@ -54,12 +59,16 @@ impl LoggedModelStatus {
 
     /// Reads the number.
     pub fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.number() == number)
+        Self::ALL
+            .into_iter()
+            .find(|status| status.number() == number)
     }
 
     /// Reads the word.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text || status.short() == text)
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text || status.short() == text)
     }
 }
 
@@ -120,7 +129,10 @@ mod tests {
     #[test]
     fn statuses_are_numbers_and_words() {
         for status in LoggedModelStatus::ALL {
-            assert_eq!(LoggedModelStatus::from_number(status.number()), Some(status));
+            assert_eq!(
+                LoggedModelStatus::from_number(status.number()),
+                Some(status)
+            );
             assert_eq!(LoggedModelStatus::parse(status.as_str()), Some(status));
         }
         assert!(name("a.b").is_err() && name("").is_err());

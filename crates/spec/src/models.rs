@@ -80,10 +80,14 @@ impl Stage {
 
     /// Reads the word in any case.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let found = Self::ALL.into_iter().find(|stage| stage.as_str().eq_ignore_ascii_case(text));
+        let found = Self::ALL
+            .into_iter()
+            .find(|stage| stage.as_str().eq_ignore_ascii_case(text));
         found.ok_or_else(|| {
             let valid = Self::ALL.map(Self::as_str).join(", ");
-            Invalid(format!("Invalid Model Version stage: {text}. Value must be one of {valid}."))
+            Invalid(format!(
+                "Invalid Model Version stage: {text}. Value must be one of {valid}."
+            ))
         })
     }
 
@@ -184,7 +188,9 @@ fn named(parameter: &str, name: &str) -> Result<(), Invalid> {
         return Err(Invalid::missing(parameter));
     }
     if name.contains(['/', ':']) {
-        return Err(Invalid(format!("Invalid model name '{name}'. Names cannot contain '/' or ':'.")));
+        return Err(Invalid(format!(
+            "Invalid model name '{name}'. Names cannot contain '/' or ':'."
+        )));
     }
     if name == "." || name.starts_with("..") || name.chars().any(char::is_control) {
         let reason = "Names may be treated as files in certain cases, and must not resolve to other names when treated as such.";
@@ -196,7 +202,11 @@ fn named(parameter: &str, name: &str) -> Result<(), Invalid> {
 /// A version in MLflow's dialect, which knows numbers only: `07` means `7`.
 pub fn version_number(text: &str) -> Result<i64, Invalid> {
     let number = text.trim().parse::<i64>();
-    number.map_err(|_| Invalid(format!("Parameter 'version' must be an integer, got '{text}'.")))
+    number.map_err(|_| {
+        Invalid(format!(
+            "Parameter 'version' must be an integer, got '{text}'."
+        ))
+    })
 }
 
 /// A tag of a registered model or of one of its versions.
@@ -212,7 +222,10 @@ pub fn tags(given: Vec<KeyValue>) -> Result<Vec<KeyValue>, Invalid> {
         tag(&one)?;
         by_key.insert(one.key, one.value);
     }
-    Ok(by_key.into_iter().map(|(key, value)| KeyValue { key, value }).collect())
+    Ok(by_key
+        .into_iter()
+        .map(|(key, value)| KeyValue { key, value })
+        .collect())
 }
 
 /// An alias, to look one up or delete it.
@@ -220,7 +233,10 @@ pub fn alias(alias: &str) -> Result<(), Invalid> {
     if alias.is_empty() {
         return Err(Invalid::new("Registered model alias name cannot be empty."));
     }
-    if !alias.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-') {
+    if !alias
+        .chars()
+        .all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+    {
         return Err(Invalid(format!(
             "Invalid alias name: '{alias}'. Names may only contain alphanumerics, underscores (_), and dashes (-)."
         )));
@@ -232,7 +248,9 @@ pub fn alias(alias: &str) -> Result<(), Invalid> {
 pub fn new_alias(name: &str) -> Result<(), Invalid> {
     alias(name)?;
     if name.eq_ignore_ascii_case("latest") {
-        return Err(Invalid::new("'latest' alias name (case insensitive) is reserved."));
+        return Err(Invalid::new(
+            "'latest' alias name (case insensitive) is reserved.",
+        ));
     }
     let digits = name.strip_prefix(['v', 'V']).unwrap_or_default();
     if !digits.is_empty() && digits.chars().all(char::is_numeric) {
@@ -256,13 +274,28 @@ mod tests {
         for good in ["iris", "my model", "a.b-c_d", "模型"] {
             assert_eq!(name(good), Ok(()), "{good}");
         }
-        for bad in ["", "  ", "a/b", "a:b", "..", "../x", "a\nb", &"x".repeat(257)] {
+        for bad in [
+            "",
+            "  ",
+            "a/b",
+            "a:b",
+            "..",
+            "../x",
+            "a\nb",
+            &"x".repeat(257),
+        ] {
             assert!(name(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(name(" ").unwrap_err().0, "Missing value for required parameter 'name'.");
+        assert_eq!(
+            name(" ").unwrap_err().0,
+            "Missing value for required parameter 'name'."
+        );
         assert_eq!(new_alias("champion-1_x"), Ok(()));
         for reserved in ["latest", "LATEST", "v1", "V22"] {
-            assert!(new_alias(reserved).unwrap_err().0.contains("reserved"), "{reserved}");
+            assert!(
+                new_alias(reserved).unwrap_err().0.contains("reserved"),
+                "{reserved}"
+            );
         }
         for bad in ["", "a b", "a.b", "a/b"] {
             assert!(alias(bad).is_err(), "{bad:?}");
@@ -281,8 +314,15 @@ mod tests {
 
     #[test]
     fn the_last_of_two_tags_counts() {
-        let given = vec![KeyValue::new("b", "1"), KeyValue::new("a", "2"), KeyValue::new("b", "3")];
-        assert_eq!(tags(given).unwrap(), [KeyValue::new("a", "2"), KeyValue::new("b", "3")]);
+        let given = vec![
+            KeyValue::new("b", "1"),
+            KeyValue::new("a", "2"),
+            KeyValue::new("b", "3"),
+        ];
+        assert_eq!(
+            tags(given).unwrap(),
+            [KeyValue::new("a", "2"), KeyValue::new("b", "3")]
+        );
         assert!(tags(vec![KeyValue::new("../k", "")]).is_err());
         assert!(tags(vec![KeyValue::new("k", "x".repeat(TAG_VALUE + 1))]).is_err());
         assert!(is_prompt(&[KeyValue::new(TAG_IS_PROMPT, "True")]));
@@ -291,6 +331,9 @@ mod tests {
     #[test]
     fn versions_are_numbers() {
         assert_eq!(version_number("07"), Ok(7));
-        assert_eq!(version_number("x").unwrap_err().0, "Parameter 'version' must be an integer, got 'x'.");
+        assert_eq!(
+            version_number("x").unwrap_err().0,
+            "Parameter 'version' must be an integer, got 'x'."
+        );
     }
 }
