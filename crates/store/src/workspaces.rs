@@ -50,7 +50,11 @@ pub fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<Workspace>, StoreError
 
 /// The name of the workspace with that id.
 pub fn name_of(tx: &mut Tx<'_>, id: &str) -> Result<Option<String>, StoreError> {
-    tx.query_opt("SELECT name FROM workspaces WHERE id = $1", params![id], |row| row.get(0))
+    tx.query_opt(
+        "SELECT name FROM workspaces WHERE id = $1",
+        params![id],
+        |row| row.get(0),
+    )
 }
 
 /// A page of workspaces by name, after the given one.
