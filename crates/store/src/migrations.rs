@@ -86,19 +86,23 @@ pub(crate) fn run_postgres(session: &mut Session) -> Result<(), StoreError> {
 /// Applies what is missing up to and including `version`. The caller is in no transaction.
 pub(crate) fn up_to(tx: &mut Tx<'_>, version: i64) -> Result<(), StoreError> {
     in_transaction(tx, prepare)?;
+    while in_transaction(tx, |tx| next(tx, version))? {}
+    Ok(())
+}
+
+/// Applies the first migration that is missing; false when there is none. What is missing is asked inside the transaction that
+/// applies it: another program may have begun to migrate the same file.
+fn next(tx: &mut Tx<'_>, version: i64) -> Result<bool, StoreError> {
     let applied = applied(tx)?;
     check(&applied)?;
-    let done = applied.len();
-    for migration in ALL
-        .iter()
-        .skip(done)
-        .take_while(|migration| migration.version() <= version)
-    {
-        in_transaction(tx, |tx| apply(tx, migration)).map_err(|cause| {
-            StoreError::Schema(format!("migration {} failed: {cause}", migration.name))
-        })?;
-    }
-    Ok(())
+    let missing = ALL.get(applied.len());
+    let Some(migration) = missing.filter(|migration| migration.version() <= version) else {
+        return Ok(false);
+    };
+    apply(tx, migration).map_err(|cause| {
+        StoreError::Schema(format!("migration {} failed: {cause}", migration.name))
+    })?;
+    Ok(true)
 }
 
 /// The migrations that the database has; it must have a `schema_migrations` table.
@@ -164,10 +168,10 @@ pub(crate) fn apply(tx: &mut Tx<'_>, migration: &Migration) -> Result<(), StoreE
     Ok(())
 }
 
-fn in_transaction(
+fn in_transaction<T>(
     tx: &mut Tx<'_>,
-    body: impl FnOnce(&mut Tx<'_>) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    body: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     tx.batch(match tx.dialect() {
         Dialect::Sqlite => "BEGIN IMMEDIATE",
         Dialect::Postgres => "BEGIN",
@@ -175,7 +179,10 @@ fn in_transaction(
     let outcome = body(tx);
     tx.take_failure();
     match outcome {
-        Ok(()) => tx.batch("COMMIT"),
+        Ok(done) => {
+            tx.batch("COMMIT")?;
+            Ok(done)
+        }
         Err(error) => {
             tx.batch("ROLLBACK")?;
             Err(error)
