@@ -18,7 +18,7 @@ class Jobs:
     def __init__(self, server):
         self.server = server
         self.own, self.other = self.submit(), self.submit()
-        self.folder = server.home / "jobs" / self.own
+        self.folder = server.home / "jobs" / "default" / self.own
         self.token = json.loads((self.folder / "launch.json").read_text())["token"]
 
     def submit(self):
@@ -80,6 +80,7 @@ REFUSED = [
     ("POST", WORKSPACE + "/environments", {"name": "mine", "image": "x"}),
     ("POST", WORKSPACE + "/role-assignments", {"principal": "admin", "role": "Owner"}),
     ("POST", "/api/v1/role-assignments", {"principal": "admin", "role": "Owner"}),
+    ("POST", WORKSPACE + "/links", {"run": "{own}", "path": "x"}),
     ("POST", "/api/v1/tokens", {"name": "mine"}),
     ("GET", "/api/v1/tokens", None),
     ("PUT", "/api/v1/principals/admin/password", {"password": "correct horse battery"}),

@@ -53,7 +53,7 @@ fn a_job_writes_to_its_own_run_and_those_below_it() {
         assert_eq!(log(&child.info.run_id).await, Ok(()));
         let path = format!("0/{other}/artifacts/x");
         let body =
-            futures::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from_static(b"x"))]);
+            futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"x"))]);
         let refused = test
             .core
             .put_artifact(&job, WS, &path, body)
@@ -121,7 +121,7 @@ fn a_job_reaches_no_files_or_logged_models_of_others() {
         assert_eq!(put(&format!("my/place/{own}/artifacts/x")).await, Ok(()));
         for path in [
             format!("0/models/{}/artifacts/x", foreign.model_id),
-            format!("0/traces/tr-1/artifacts/x"),
+            "0/traces/tr-1/artifacts/x".to_owned(),
             format!("your/place/{own}/artifacts/x"),
             format!("my/place/{other}/artifacts/x"),
             "my/place/x".to_owned(),

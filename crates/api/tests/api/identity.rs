@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, each, lines, settled, shown};
+use crate::bench::{Answer, Bench, each, lines, settled, shown};
 
 impl Bench {
     async fn make_user(&self, name: &str) -> Value {
@@ -202,7 +202,7 @@ fn a_role_opens_its_doors_where_it_is_given() {
                 .await,
             bench.admin("DELETE", &path, Value::Null).await,
         ];
-        let problems: Vec<String> = problems.iter().map(|answer| answer.problem()).collect();
+        let problems: Vec<String> = problems.iter().map(crate::bench::Answer::problem).collect();
         insta::assert_snapshot!("role_refused", settled(&problems.join("\n")));
     });
 }

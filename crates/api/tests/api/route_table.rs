@@ -93,7 +93,7 @@ fn without_a_role_a_workspace_is_not_there() {
             let status = bench.knock(route, Some(&token)).await;
             match route.permission {
                 Permission::Workspace(_) => {
-                    assert_eq!(status, StatusCode::NOT_FOUND, "{}", words(route))
+                    assert_eq!(status, StatusCode::NOT_FOUND, "{}", words(route));
                 }
                 Permission::Server(_) | Permission::Runner => {
                     assert_eq!(status, StatusCode::FORBIDDEN, "{}", words(route));
@@ -145,7 +145,7 @@ fn check(route: &Route, role: &str, rights: ActionSet, status: StatusCode) {
             }
         }
         Permission::Server(_) | Permission::Runner => {
-            assert_eq!(status, StatusCode::FORBIDDEN, "{case}")
+            assert_eq!(status, StatusCode::FORBIDDEN, "{case}");
         }
         _ => {}
     }
