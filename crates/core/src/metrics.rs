@@ -41,16 +41,8 @@ impl Core {
         metric: Metric,
     ) -> Result<()> {
         lazuli_spec::metrics::validate(&metric, "")?;
-        self.log(
-            caller,
-            workspace,
-            run_id,
-            Batch {
-                metrics: vec![metric],
-                ..Batch::default()
-            },
-        )
-        .await
+        let batch = Batch::of_metric(metric);
+        self.log(caller, workspace, run_id, batch).await
     }
 
     /// Logs one parameter.
@@ -62,16 +54,8 @@ impl Core {
         param: KeyValue,
     ) -> Result<()> {
         let param = clean_param(param, "")?;
-        self.log(
-            caller,
-            workspace,
-            run_id,
-            Batch {
-                params: vec![param],
-                ..Batch::default()
-            },
-        )
-        .await
+        let batch = Batch::of_param(param);
+        self.log(caller, workspace, run_id, batch).await
     }
 
     /// Sets one tag.
@@ -83,16 +67,8 @@ impl Core {
         tag: KeyValue,
     ) -> Result<()> {
         let tag = clean_tag(tag, "")?;
-        self.log(
-            caller,
-            workspace,
-            run_id,
-            Batch {
-                tags: vec![tag],
-                ..Batch::default()
-            },
-        )
-        .await
+        let batch = Batch::of_tag(tag);
+        self.log(caller, workspace, run_id, batch).await
     }
 
     /// Logs several values, all or none.

@@ -213,6 +213,30 @@ pub fn clean_tag(tag: KeyValue, path: &str) -> Result<KeyValue, Invalid> {
 }
 
 impl Batch {
+    /// One point.
+    pub fn of_metric(metric: Metric) -> Self {
+        Self {
+            metrics: vec![metric],
+            ..Self::default()
+        }
+    }
+
+    /// One parameter.
+    pub fn of_param(param: KeyValue) -> Self {
+        Self {
+            params: vec![param],
+            ..Self::default()
+        }
+    }
+
+    /// One tag.
+    pub fn of_tag(tag: KeyValue) -> Self {
+        Self {
+            tags: vec![tag],
+            ..Self::default()
+        }
+    }
+
     /// Checks everything, cuts long values, and drops points that are given twice.
     pub fn clean(self) -> Result<Self, Invalid> {
         for (index, metric) in self.metrics.iter().enumerate() {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::errors::{MlflowResult, Path};
 use super::experiments::Empty;
 use super::json::{Message, invalid};
-use super::{MlflowCaller, Paths};
+use super::{Call, MlflowCaller, Paths};
 use crate::AppState;
 use crate::rest::streams;
 use crate::routing::{Permission, Routes};
@@ -50,16 +50,12 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     );
 }
 
-async fn list_of_run(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let path = message.text("path")?;
-    let run_id = message.run_id()?;
-    let (root, entries) = state
+async fn list_of_run(call: Call) -> MlflowResult<Response> {
+    let path = call.fields.text("path")?;
+    let run_id = call.fields.run_id()?;
+    let (root, entries) = call
         .core
-        .list_run_artifacts(&who.caller, &who.workspace, run_id, path)
+        .list_run_artifacts(&call.caller, &call.workspace, run_id, path)
         .await?;
     let mut answer = json!({ "root_uri": root });
     if let (false, Some(fields)) = (entries.is_empty(), answer.as_object_mut()) {
@@ -68,15 +64,11 @@ async fn list_of_run(
     Ok(Json(answer).into_response())
 }
 
-async fn list(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let path = message.text_or_empty("path")?;
-    let entries = state
+async fn list(call: Call) -> MlflowResult<Response> {
+    let path = call.fields.text_or_empty("path")?;
+    let entries = call
         .core
-        .list_artifact_folder(&who.caller, &who.workspace, path)
+        .list_artifact_folder(&call.caller, &call.workspace, path)
         .await?;
     let answer = if entries.is_empty() {
         json!({})

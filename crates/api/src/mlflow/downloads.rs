@@ -1,15 +1,14 @@
 //! What MLflow's UI downloads from: a file by its run, its model version or its logged model.
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::Method;
 use axum::response::Response;
 use lazuli_spec::Action;
 
-use super::MlflowCaller;
+use super::Call;
 use super::artifacts::sent;
 use super::errors::MlflowResult;
-use super::json::{Message, invalid};
-use crate::AppState;
+use super::json::invalid;
 use crate::routing::{Dialect, Permission, Routes};
 
 pub(crate) fn add_routes(routes: &mut Routes) {
@@ -27,55 +26,45 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     routes.raw(dialect, get, of_model, runs, by_logged_model);
 }
 
-async fn by_run(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let (run_id, file) = (message.run_id()?, message.required("path")?);
-    let path = state
+async fn by_run(call: Call) -> MlflowResult<Response> {
+    let (run_id, file) = (call.fields.run_id()?, call.fields.required("path")?);
+    let path = call
         .core
-        .run_artifact_path(&who.caller, &who.workspace, run_id, file)
+        .run_artifact_path(&call.caller, &call.workspace, run_id, file)
         .await?;
-    download(&state, &who, &path).await
+    download(&call, &path).await
 }
 
-async fn by_version(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let named = (message.required("name")?, message.required("version")?);
-    let file = message.required("path")?;
-    let path = state
+async fn by_version(call: Call) -> MlflowResult<Response> {
+    let named = (
+        call.fields.required("name")?,
+        call.fields.required("version")?,
+    );
+    let file = call.fields.required("path")?;
+    let path = call
         .core
-        .model_file_path(&who.caller, &who.workspace, named, file)
+        .model_file_path(&call.caller, &call.workspace, named, file)
         .await?;
-    download(&state, &who, &path).await
+    download(&call, &path).await
 }
 
-async fn by_logged_model(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    Path(model_id): Path<String>,
-    message: Message,
-) -> MlflowResult<Response> {
-    let file = message.text_or_empty("artifact_file_path")?;
+async fn by_logged_model(Path(model_id): Path<String>, call: Call) -> MlflowResult<Response> {
+    let file = call.fields.text_or_empty("artifact_file_path")?;
     if file.is_empty() {
         let words = "Request must include the \"artifact_file_path\" query parameter.";
         return Err(invalid(words));
     }
-    let path = state
+    let path = call
         .core
-        .logged_model_file_path(&who.caller, &who.workspace, &model_id, file)
+        .logged_model_file_path(&call.caller, &call.workspace, &model_id, file)
         .await?;
-    download(&state, &who, &path).await
+    download(&call, &path).await
 }
 
-async fn download(state: &AppState, who: &MlflowCaller, path: &str) -> MlflowResult<Response> {
-    let read = state
+async fn download(call: &Call, path: &str) -> MlflowResult<Response> {
+    let read = call
         .core
-        .get_artifact(&who.caller, &who.workspace, path, None)
+        .get_artifact(&call.caller, &call.workspace, path, None)
         .await?;
     Ok(sent(path, read, false))
 }

@@ -1,6 +1,5 @@
 //! `mlflow/experiments/*`.
 
-use axum::extract::State;
 use axum::http::Method;
 use axum::response::{IntoResponse, Json, Response};
 use lazuli_core::experiments::{NewExperiment, SearchRequest};
@@ -13,8 +12,7 @@ use serde_json::json;
 use super::errors::MlflowResult;
 use super::json::{Message, invalid};
 use super::views::ExperimentView;
-use super::{MlflowCaller, Paths};
-use crate::AppState;
+use super::{Call, Paths};
 use crate::routing::{Permission, Routes};
 
 pub(crate) fn add_routes(routes: &mut Routes) {
@@ -70,22 +68,19 @@ pub(super) fn id(message: &Message) -> MlflowResult<ExperimentId> {
     Ok(ExperimentId::parse(message.required("experiment_id")?)?)
 }
 
-async fn create(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let location = message
+async fn create(call: Call) -> MlflowResult<Response> {
+    let location = call
+        .fields
         .text("artifact_location")?
         .filter(|text| !text.is_empty());
     let new = NewExperiment {
-        name: message.required("name")?.to_owned(),
+        name: call.fields.required("name")?.to_owned(),
         artifact_location: location.map(checked_location).transpose()?,
-        tags: message.pairs("tags")?,
+        tags: call.fields.pairs("tags")?,
     };
-    let id = state
+    let id = call
         .core
-        .create_experiment(&who.caller, &who.workspace, new)
+        .create_experiment(&call.caller, &call.workspace, new)
         .await?;
     Ok(Json(json!({ "experiment_id": id.to_string() })).into_response())
 }
@@ -103,92 +98,62 @@ fn checked_location(location: &str) -> MlflowResult<String> {
     Ok(location.to_owned())
 }
 
-async fn get(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let found = state
+async fn get(call: Call) -> MlflowResult<Response> {
+    let found = call
         .core
-        .get_experiment(&who.caller, &who.workspace, id(&message)?)
+        .get_experiment(&call.caller, &call.workspace, id(&call.fields)?)
         .await?;
     Ok(Json(json!({ "experiment": ExperimentView::from(&found) })).into_response())
 }
 
-async fn get_by_name(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let name = message.required("experiment_name")?;
-    let found = state
+async fn get_by_name(call: Call) -> MlflowResult<Response> {
+    let name = call.fields.required("experiment_name")?;
+    let found = call
         .core
-        .get_experiment_by_name(&who.caller, &who.workspace, name)
+        .get_experiment_by_name(&call.caller, &call.workspace, name)
         .await?;
     Ok(Json(json!({ "experiment": ExperimentView::from(&found) })).into_response())
 }
 
-async fn remove(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let id = id(&message)?;
-    state
-        .core
-        .set_experiment_lifecycle(&who.caller, &who.workspace, id, Lifecycle::Deleted)
+async fn remove(call: Call) -> MlflowResult<Json<Empty>> {
+    move_to(call, Lifecycle::Deleted).await
+}
+
+async fn restore(call: Call) -> MlflowResult<Json<Empty>> {
+    move_to(call, Lifecycle::Active).await
+}
+
+async fn move_to(call: Call, stage: Lifecycle) -> MlflowResult<Json<Empty>> {
+    let id = id(&call.fields)?;
+    call.core
+        .set_experiment_lifecycle(&call.caller, &call.workspace, id, stage)
         .await?;
     Ok(Json(Empty {}))
 }
 
-async fn restore(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let id = id(&message)?;
-    state
-        .core
-        .set_experiment_lifecycle(&who.caller, &who.workspace, id, Lifecycle::Active)
+async fn update(call: Call) -> MlflowResult<Json<Empty>> {
+    let (id, name) = (id(&call.fields)?, call.fields.required("new_name")?);
+    call.core
+        .rename_experiment(&call.caller, &call.workspace, id, name)
         .await?;
     Ok(Json(Empty {}))
 }
 
-async fn update(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let (id, name) = (id(&message)?, message.required("new_name")?);
-    state
-        .core
-        .rename_experiment(&who.caller, &who.workspace, id, name)
+async fn set_tag(call: Call) -> MlflowResult<Json<Empty>> {
+    let tag = KeyValue::new(
+        call.fields.required("key")?,
+        call.fields.text_or_empty("value")?,
+    );
+    call.core
+        .set_experiment_tag(&call.caller, &call.workspace, id(&call.fields)?, tag)
         .await?;
     Ok(Json(Empty {}))
 }
 
-async fn set_tag(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let tag = KeyValue::new(message.required("key")?, message.text_or_empty("value")?);
-    state
-        .core
-        .set_experiment_tag(&who.caller, &who.workspace, id(&message)?, tag)
-        .await?;
-    Ok(Json(Empty {}))
-}
-
-async fn delete_tag(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let (id, key) = (id(&message)?, message.required("key")?);
-    state
-        .core
-        .delete_experiment_tag(&who.caller, &who.workspace, id, key)
+async fn delete_tag(call: Call) -> MlflowResult<Json<Empty>> {
+    let (id, key) = (id(&call.fields)?, call.fields.required("key")?);
+    call.core
+        .delete_experiment_tag(&call.caller, &call.workspace, id, key)
         .await?;
     Ok(Json(Empty {}))
 }
@@ -197,16 +162,12 @@ async fn delete_tag(
 #[derive(Debug, serde::Serialize)]
 pub struct Empty {}
 
-async fn search(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let asked = message.int("max_results")?.unwrap_or(0);
-    let request = search_request(&message, "view_type", limits::page_size(asked)?)?;
-    let page = state
+async fn search(call: Call) -> MlflowResult<Response> {
+    let asked = call.fields.int("max_results")?.unwrap_or(0);
+    let request = search_request(&call.fields, "view_type", limits::page_size(asked)?)?;
+    let page = call
         .core
-        .search_experiments(&who.caller, &who.workspace, request)
+        .search_experiments(&call.caller, &call.workspace, request)
         .await?;
     let experiments: Vec<_> = page.items.iter().map(ExperimentView::from).collect();
     Ok(page_of(
@@ -273,13 +234,9 @@ pub(super) fn search_request(
     })
 }
 
-async fn search_datasets(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
+async fn search_datasets(call: Call) -> MlflowResult<Response> {
     const MOST: usize = 20;
-    let ids = message.texts("experiment_ids")?;
+    let ids = call.fields.texts("experiment_ids")?;
     if ids.is_empty() {
         return Err(invalid(
             "SearchDatasets request must specify at least one experiment_id.",
@@ -295,9 +252,9 @@ async fn search_datasets(
         .iter()
         .map(|id| ExperimentId::parse(id))
         .collect::<Result<_, _>>()?;
-    let found = state
+    let found = call
         .core
-        .search_datasets(&who.caller, &who.workspace, ids)
+        .search_datasets(&call.caller, &call.workspace, ids)
         .await?;
     let summaries: Vec<_> = found
         .iter()

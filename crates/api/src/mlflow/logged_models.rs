@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::errors::{MlflowError, MlflowResult, Path};
 use super::json::{Message, missing};
 use super::registered_models::{flag, given, max_results, paged};
-use super::{MlflowCaller, on_both};
+use super::{Call, MlflowCaller, on_both};
 use crate::AppState;
 use crate::routing::{Permission, Routes};
 
@@ -61,47 +61,34 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     );
 }
 
-async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
+async fn create(call: Call) -> Answer {
     let new = NewLoggedModel {
-        experiment_id: experiment(fields.required("experiment_id")?)?,
-        name: given(&fields, "name")?,
-        model_type: given(&fields, "model_type")?,
-        source_run_id: given(&fields, "source_run_id")?,
-        params: fields.pairs("params")?,
-        tags: fields.pairs("tags")?,
+        experiment_id: experiment(call.fields.required("experiment_id")?)?,
+        name: given(&call.fields, "name")?,
+        model_type: given(&call.fields, "model_type")?,
+        source_run_id: given(&call.fields, "source_run_id")?,
+        params: call.fields.pairs("params")?,
+        tags: call.fields.pairs("tags")?,
     };
-    Ok(one(app
+    Ok(one(call
         .core
-        .create_logged_model(&caller, &workspace, new)
+        .create_logged_model(&call.caller, &call.workspace, new)
         .await?))
 }
 
-async fn get(
-    State(app): State<AppState>,
-    Path(model_id): Path<String>,
-    who: MlflowCaller,
-    fields: Message,
-) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let deleted_too = flag(&fields, "allow_deleted")?;
-    Ok(one(app
+async fn get(Path(model_id): Path<String>, call: Call) -> Answer {
+    let deleted_too = flag(&call.fields, "allow_deleted")?;
+    Ok(one(call
         .core
-        .get_logged_model(&caller, &workspace, &model_id, deleted_too)
+        .get_logged_model(&call.caller, &call.workspace, &model_id, deleted_too)
         .await?))
 }
 
-async fn finalize(
-    State(app): State<AppState>,
-    Path(model_id): Path<String>,
-    who: MlflowCaller,
-    fields: Message,
-) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let status = status(&fields)?;
-    Ok(one(app
+async fn finalize(Path(model_id): Path<String>, call: Call) -> Answer {
+    let status = status(&call.fields)?;
+    Ok(one(call
         .core
-        .finalize_logged_model(&caller, &workspace, &model_id, status)
+        .finalize_logged_model(&call.caller, &call.workspace, &model_id, status)
         .await?))
 }
 
@@ -116,16 +103,11 @@ async fn delete(
     Ok(Json(json!({})))
 }
 
-async fn set_tags(
-    State(app): State<AppState>,
-    Path(model_id): Path<String>,
-    who: MlflowCaller,
-    fields: Message,
-) -> Answer {
-    let tags = fields.pairs("tags")?;
-    let model = app
+async fn set_tags(Path(model_id): Path<String>, call: Call) -> Answer {
+    let tags = call.fields.pairs("tags")?;
+    let model = call
         .core
-        .set_logged_model_tags(&who.caller, &who.workspace, &model_id, tags)
+        .set_logged_model_tags(&call.caller, &call.workspace, &model_id, tags)
         .await?;
     Ok(one(model))
 }
@@ -141,22 +123,16 @@ async fn delete_tag(
     Ok(Json(json!({})))
 }
 
-async fn log_params(
-    State(app): State<AppState>,
-    Path(model_id): Path<String>,
-    who: MlflowCaller,
-    fields: Message,
-) -> Answer {
-    let params = fields.pairs("params")?;
-    app.core
-        .log_logged_model_params(&who.caller, &who.workspace, &model_id, params)
+async fn log_params(Path(model_id): Path<String>, call: Call) -> Answer {
+    let params = call.fields.pairs("params")?;
+    call.core
+        .log_logged_model_params(&call.caller, &call.workspace, &model_id, params)
         .await?;
     Ok(Json(json!({})))
 }
 
-async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let experiments = fields.texts("experiment_ids")?;
+async fn search(call: Call) -> Answer {
+    let experiments = call.fields.texts("experiment_ids")?;
     if experiments.is_empty() {
         return Err(missing("experiment_ids"));
     }
@@ -165,39 +141,35 @@ async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message)
             .iter()
             .map(|id| experiment(id))
             .collect::<MlflowResult<_>>()?,
-        filter: given(&fields, "filter")?.unwrap_or_default(),
-        datasets: fields
+        filter: given(&call.fields, "filter")?.unwrap_or_default(),
+        datasets: call
+            .fields
             .messages("datasets")?
             .iter()
             .map(filter_dataset)
             .collect::<MlflowResult<_>>()?,
-        order_by: fields
+        order_by: call
+            .fields
             .messages("order_by")?
             .iter()
             .map(order)
             .collect::<MlflowResult<_>>()?,
-        max_results: max_results(&fields, 100)?,
-        page_token: given(&fields, "page_token")?,
+        max_results: max_results(&call.fields, 100)?,
+        page_token: given(&call.fields, "page_token")?,
     };
-    let page = app
+    let page = call
         .core
-        .search_logged_models(&caller, &workspace, wanted)
+        .search_logged_models(&call.caller, &call.workspace, wanted)
         .await?;
     let models: Vec<Value> = page.items.into_iter().map(shown).collect();
     Ok(Json(paged("models", models, page.next_page_token)))
 }
 
-async fn list_artifacts(
-    State(app): State<AppState>,
-    Path(model_id): Path<String>,
-    who: MlflowCaller,
-    fields: Message,
-) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let folder = given(&fields, "artifact_directory_path")?;
-    let (root, files) = app
+async fn list_artifacts(Path(model_id): Path<String>, call: Call) -> Answer {
+    let folder = given(&call.fields, "artifact_directory_path")?;
+    let (root, files) = call
         .core
-        .list_logged_model_artifacts(&caller, &workspace, &model_id, folder.as_deref())
+        .list_logged_model_artifacts(&call.caller, &call.workspace, &model_id, folder.as_deref())
         .await?;
     let files: Vec<Value> = files
         .into_iter()

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
@@ -15,10 +14,9 @@ use lazuli_spec::metrics::Point;
 
 use super::errors::MlflowResult;
 use super::experiments::page_of;
-use super::json::{Message, invalid, missing};
+use super::json::{invalid, missing};
 use super::views::PointView;
-use super::{MlflowCaller, Paths};
-use crate::AppState;
+use super::{Call, Paths};
 use crate::routing::{Permission, Routes};
 
 /// The largest page of a history.
@@ -47,19 +45,16 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     );
 }
 
-async fn get_history(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
+async fn get_history(call: Call) -> MlflowResult<Response> {
     let (run_id, key) = (
-        message.run_id()?.to_owned(),
-        message.required("metric_key")?.to_owned(),
+        call.fields.run_id()?.to_owned(),
+        call.fields.required("metric_key")?.to_owned(),
     );
-    let token = message
+    let token = call
+        .fields
         .text("page_token")?
         .filter(|token| !token.is_empty());
-    let asked = message.int("max_results")?;
+    let asked = call.fields.int("max_results")?;
     if let Some(asked) = asked.filter(|asked| *asked <= 0) {
         return Err(invalid(format!(
             "Invalid value {asked} for parameter 'max_results' supplied. It must be a positive integer."
@@ -68,9 +63,9 @@ async fn get_history(
     let limit = asked
         .and_then(|asked| u32::try_from(asked).ok())
         .map_or(PAGE, |asked| asked.min(PAGE));
-    let first = state
+    let first = call
         .core
-        .metric_history(&who.caller, &who.workspace, (&run_id, &key), limit, token)
+        .metric_history(&call.caller, &call.workspace, (&run_id, &key), limit, token)
         .await?;
     if asked.is_some() || first.next_page_token.is_none() {
         let points: Vec<_> = first
@@ -84,20 +79,13 @@ async fn get_history(
             first.next_page_token.as_deref(),
         ));
     }
-    Ok(whole_history(state, who, run_id, key, first))
+    Ok(whole_history(call, run_id, key, first))
 }
 
 /// A history that was asked for whole goes out page by page as it is read; memory does not grow with it.
-fn whole_history(
-    state: AppState,
-    who: MlflowCaller,
-    run_id: String,
-    key: String,
-    first: HistoryPage,
-) -> Response {
+fn whole_history(call: Call, run_id: String, key: String, first: HistoryPage) -> Response {
     struct Rest {
-        state: AppState,
-        who: MlflowCaller,
+        call: Call,
         run_id: String,
         key: String,
         pages: VecDeque<HistoryPage>,
@@ -105,8 +93,7 @@ fn whole_history(
         done: bool,
     }
     let rest = Rest {
-        state,
-        who,
+        call,
         run_id,
         key,
         pages: VecDeque::from([first]),
@@ -130,10 +117,10 @@ fn whole_history(
                 rest.done = true;
             }
             Some(token) => {
-                let (caller, workspace) = (&rest.who.caller, &rest.who.workspace);
+                let (caller, workspace) = (&rest.call.caller, &rest.call.workspace);
                 let series = (rest.run_id.as_str(), rest.key.as_str());
                 let next = rest
-                    .state
+                    .call
                     .core
                     .metric_history(caller, workspace, series, PAGE, Some(&token))
                     .await?;
@@ -161,36 +148,29 @@ fn write_points(text: &mut String, key: &str, points: &[Point]) {
     }
 }
 
-async fn get_history_bulk(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let run_ids = message.query_texts("run_id")?;
+async fn get_history_bulk(call: Call) -> MlflowResult<Response> {
+    let run_ids = call.fields.query_texts("run_id")?;
     let what = "GetMetricHistoryBulk";
     check_run_ids(&run_ids, what, "run_id.")?;
-    let key = message.text("metric_key")?;
+    let key = call.fields.text("metric_key")?;
     let key = key.ok_or_else(|| invalid(format!("{what} request must specify a metric_key.")))?;
-    let asked = message
+    let asked = call
+        .fields
         .int("max_results")?
         .unwrap_or(i64::from(PAGE))
         .clamp(0, i64::from(PAGE));
     let limit = u32::try_from(asked).unwrap_or(PAGE);
-    let curves = state
+    let curves = call
         .core
-        .metric_histories(&who.caller, &who.workspace, run_ids, key, limit)
+        .metric_histories(&call.caller, &call.workspace, run_ids, key, limit)
         .await?;
     let points = with_runs(key, &curves);
     Ok(Json(serde_json::json!({ "metrics": points })).into_response())
 }
 
-async fn get_history_bulk_interval(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
+async fn get_history_bulk_interval(call: Call) -> MlflowResult<Response> {
     const MOST: i64 = 2_500;
-    let run_ids = message.query_texts("run_ids")?;
+    let run_ids = call.fields.query_texts("run_ids")?;
     if run_ids.is_empty() {
         return Err(missing("run_ids"));
     }
@@ -200,14 +180,14 @@ async fn get_history_bulk_interval(
             "GetMetricHistoryBulkInterval request must specify at most {MOST_RUNS} run_ids. Received {count} run_ids."
         )));
     }
-    let key = message.required("metric_key")?;
-    let most = message.int("max_results")?.unwrap_or(MOST);
+    let key = call.fields.required("metric_key")?;
+    let most = call.fields.int("max_results")?.unwrap_or(MOST);
     if !(1..=MOST).contains(&most) {
         return Err(invalid(format!(
             "max_results must be between 1 and {MOST}."
         )));
     }
-    let steps = match (message.int("start_step")?, message.int("end_step")?) {
+    let steps = match (call.fields.int("start_step")?, call.fields.int("end_step")?) {
         (None, None) => None,
         (Some(start), Some(end)) if start > end => {
             return Err(invalid(format!(
@@ -222,9 +202,9 @@ async fn get_history_bulk_interval(
         }
     };
     let most = u32::try_from(most).unwrap_or(1);
-    let curves = state
+    let curves = call
         .core
-        .metric_curves(&who.caller, &who.workspace, run_ids, key, most, steps)
+        .metric_curves(&call.caller, &call.workspace, run_ids, key, most, steps)
         .await?;
     Ok(page_of("metrics", &with_runs(key, &curves), None))
 }

@@ -10,7 +10,7 @@ use lazuli_spec::runs::{Batch, KeyValue};
 use super::errors::MlflowResult;
 use super::experiments::Empty;
 use super::json::{Message, body, missing};
-use super::{MlflowCaller, Paths};
+use super::{Call, MlflowCaller, Paths};
 use crate::AppState;
 use crate::routing::{Permission, Routes};
 
@@ -45,17 +45,12 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     );
 }
 
-async fn log_metric(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let run_id = message.run_id()?;
-    message.required("key")?;
-    let metric = metric(&message, "")?;
-    state
-        .core
-        .log_metric(&who.caller, &who.workspace, run_id, metric)
+async fn log_metric(call: Call) -> MlflowResult<Json<Empty>> {
+    let run_id = call.fields.run_id()?;
+    call.fields.required("key")?;
+    let metric = metric(&call.fields, "")?;
+    call.core
+        .log_metric(&call.caller, &call.workspace, run_id, metric)
         .await?;
     Ok(Json(Empty {}))
 }
@@ -94,43 +89,34 @@ fn metric(message: &Message, path: &str) -> MlflowResult<Metric> {
     })
 }
 
-async fn log_param(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let run_id = message.run_id()?;
-    let param = KeyValue::new(message.required("key")?, message.text_or_empty("value")?);
-    state
-        .core
-        .log_param(&who.caller, &who.workspace, run_id, param)
+async fn log_param(call: Call) -> MlflowResult<Json<Empty>> {
+    let run_id = call.fields.run_id()?;
+    let param = KeyValue::new(
+        call.fields.required("key")?,
+        call.fields.text_or_empty("value")?,
+    );
+    call.core
+        .log_param(&call.caller, &call.workspace, run_id, param)
         .await?;
     Ok(Json(Empty {}))
 }
 
-async fn set_tag(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let run_id = message.run_id()?;
-    let tag = KeyValue::new(message.required("key")?, message.text_or_empty("value")?);
-    state
-        .core
-        .set_run_tag(&who.caller, &who.workspace, run_id, tag)
+async fn set_tag(call: Call) -> MlflowResult<Json<Empty>> {
+    let run_id = call.fields.run_id()?;
+    let tag = KeyValue::new(
+        call.fields.required("key")?,
+        call.fields.text_or_empty("value")?,
+    );
+    call.core
+        .set_run_tag(&call.caller, &call.workspace, run_id, tag)
         .await?;
     Ok(Json(Empty {}))
 }
 
-async fn delete_tag(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let (run_id, key) = (message.run_id()?, message.required("key")?);
-    state
-        .core
-        .delete_run_tag(&who.caller, &who.workspace, run_id, key)
+async fn delete_tag(call: Call) -> MlflowResult<Json<Empty>> {
+    let (run_id, key) = (call.fields.run_id()?, call.fields.required("key")?);
+    call.core
+        .delete_run_tag(&call.caller, &call.workspace, run_id, key)
         .await?;
     Ok(Json(Empty {}))
 }

@@ -1,9 +1,10 @@
 //! MLflow's dialect, at the server's root and under `/ajax-api`: one file a noun.
 //!
-//! Handlers read a [`json::Message`], call one core method, and answer in the shapes of `views.rs`. Which workspace a request
+//! Handlers take a [`Call`], call one core method, and answer in the shapes of `views.rs`. Which workspace a request
 //! is about stands in the header `X-MLFLOW-WORKSPACE`; without it, it is the default one.
 
 pub mod artifacts;
+mod call;
 pub mod downloads;
 pub mod errors;
 pub mod experiments;
@@ -17,14 +18,12 @@ pub mod runs;
 pub mod server_info;
 pub mod views;
 
-use axum::extract::FromRequestParts;
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::http::request::Parts;
-use lazuli_core::{Caller, Error};
+
+pub use call::{Call, MlflowCaller};
 
 use crate::AppState;
-use crate::auth::RequestWorkspace;
 use crate::routing::{Dialect, Permission, Routes};
 
 /// All of MLflow's routes.
@@ -75,32 +74,5 @@ impl Paths<'_> {
         T: 'static,
     {
         on_both(self.0, method, path, permission, handler);
-    }
-}
-
-/// Who asks, and about which workspace.
-#[derive(Clone, Debug)]
-pub struct MlflowCaller {
-    /// The authenticated caller.
-    pub caller: Caller,
-    /// The workspace's name.
-    pub workspace: String,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for MlflowCaller {
-    type Rejection = errors::MlflowError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let extensions = &parts.extensions;
-        match (
-            extensions.get::<Caller>(),
-            extensions.get::<RequestWorkspace>(),
-        ) {
-            (Some(caller), Some(RequestWorkspace(workspace))) => Ok(Self {
-                caller: caller.clone(),
-                workspace: workspace.clone(),
-            }),
-            _ => Err(Error::internal("a public route asked for its caller").into()),
-        }
     }
 }

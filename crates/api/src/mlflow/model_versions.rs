@@ -1,7 +1,6 @@
 //! `/mlflow/model-versions/…`
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::Method;
 use lazuli_core::models::NewVersion;
 use lazuli_spec::Action;
@@ -11,8 +10,7 @@ use serde_json::{Value, json};
 use super::errors::MlflowResult;
 use super::json::Message;
 use super::registered_models::{any_text, flag, given, one_tag, paged, search_request};
-use super::{MlflowCaller, on_both};
-use crate::AppState;
+use super::{Call, on_both};
 use crate::routing::{Permission, Routes};
 
 const READ: Permission = Permission::Workspace(Action::ModelsRead);
@@ -53,74 +51,68 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     );
 }
 
-async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
+async fn create(call: Call) -> Answer {
     let new = NewVersion {
-        name: fields.required("name")?.to_owned(),
-        source: fields.required("source")?.to_owned(),
-        run_id: given(&fields, "run_id")?,
-        run_link: given(&fields, "run_link")?,
-        model_id: given(&fields, "model_id")?,
-        description: given(&fields, "description")?,
-        tags: fields.pairs("tags")?,
+        name: call.fields.required("name")?.to_owned(),
+        source: call.fields.required("source")?.to_owned(),
+        run_id: given(&call.fields, "run_id")?,
+        run_link: given(&call.fields, "run_link")?,
+        model_id: given(&call.fields, "model_id")?,
+        description: given(&call.fields, "description")?,
+        tags: call.fields.pairs("tags")?,
     };
-    let version = app
+    let version = call
         .core
-        .create_model_version(&caller, &workspace, new)
+        .create_model_version(&call.caller, &call.workspace, new)
         .await?;
     Ok(one(version))
 }
 
-async fn update(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, version) = (fields.required("name")?, fields.required("version")?);
-    let description = any_text(&fields, "description")?;
-    let changed = app
+async fn update(call: Call) -> Answer {
+    let (name, version) = named(&call.fields)?;
+    let description = any_text(&call.fields, "description")?;
+    let changed = call
         .core
-        .describe_model_version(&caller, &workspace, name, version, description)
+        .describe_model_version(&call.caller, &call.workspace, name, version, description)
         .await?;
     Ok(one(changed))
 }
 
-async fn transition(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
+async fn transition(call: Call) -> Answer {
     let (name, version, stage) = (
-        fields.required("name")?,
-        fields.required("version")?,
-        fields.required("stage")?,
+        call.fields.required("name")?,
+        call.fields.required("version")?,
+        call.fields.required("stage")?,
     );
-    let archive = flag(&fields, "archive_existing_versions")?;
-    let moved = app
+    let archive = flag(&call.fields, "archive_existing_versions")?;
+    let moved = call
         .core
-        .transition_model_version(&caller, &workspace, name, version, stage, archive)
+        .transition_model_version(&call.caller, &call.workspace, name, version, stage, archive)
         .await?;
     Ok(one(moved))
 }
 
-async fn delete(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, version) = (fields.required("name")?, fields.required("version")?);
-    app.core
-        .delete_model_version(&caller, &workspace, name, version)
+async fn delete(call: Call) -> Answer {
+    let (name, version) = named(&call.fields)?;
+    call.core
+        .delete_model_version(&call.caller, &call.workspace, name, version)
         .await?;
     Ok(Json(json!({})))
 }
 
-async fn get(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, version) = (fields.required("name")?, fields.required("version")?);
-    Ok(one(app
+async fn get(call: Call) -> Answer {
+    let (name, version) = named(&call.fields)?;
+    Ok(one(call
         .core
-        .get_model_version(&caller, &workspace, name, version)
+        .get_model_version(&call.caller, &call.workspace, name, version)
         .await?))
 }
 
-async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let wanted = search_request(&fields, 10_000)?;
-    let page = app
+async fn search(call: Call) -> Answer {
+    let wanted = search_request(&call.fields, 10_000)?;
+    let page = call
         .core
-        .search_model_versions(&caller, &workspace, wanted)
+        .search_model_versions(&call.caller, &call.workspace, wanted)
         .await?;
     let versions: Vec<Value> = page.items.into_iter().map(shown).collect();
     Ok(Json(paged(
@@ -130,37 +122,39 @@ async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message)
     )))
 }
 
-async fn download_uri(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, version) = (fields.required("name")?, fields.required("version")?);
-    let found = app
+async fn download_uri(call: Call) -> Answer {
+    let (name, version) = named(&call.fields)?;
+    let found = call
         .core
-        .get_model_version(&caller, &workspace, name, version)
+        .get_model_version(&call.caller, &call.workspace, name, version)
         .await?;
     Ok(Json(json!({ "artifact_uri": found.location })))
 }
 
-async fn set_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, version) = (fields.required("name")?, fields.required("version")?);
-    let tag = one_tag(&fields)?;
-    app.core
-        .set_model_version_tag(&caller, &workspace, name, version, tag)
+async fn set_tag(call: Call) -> Answer {
+    let (name, version) = named(&call.fields)?;
+    let tag = one_tag(&call.fields)?;
+    call.core
+        .set_model_version_tag(&call.caller, &call.workspace, name, version, tag)
         .await?;
     Ok(Json(json!({})))
 }
 
-async fn delete_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
+async fn delete_tag(call: Call) -> Answer {
     let (name, version, key) = (
-        fields.required("name")?,
-        fields.required("version")?,
-        fields.required("key")?,
+        call.fields.required("name")?,
+        call.fields.required("version")?,
+        call.fields.required("key")?,
     );
-    app.core
-        .delete_model_version_tag(&caller, &workspace, name, version, key)
+    call.core
+        .delete_model_version_tag(&call.caller, &call.workspace, name, version, key)
         .await?;
     Ok(Json(json!({})))
+}
+
+/// The model's name and the version.
+fn named(fields: &Message) -> MlflowResult<(&str, &str)> {
+    Ok((fields.required("name")?, fields.required("version")?))
 }
 
 fn one(version: ModelVersion) -> Json<Value> {

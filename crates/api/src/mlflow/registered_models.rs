@@ -1,7 +1,6 @@
 //! `/mlflow/registered-models/…`
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::Method;
 use lazuli_core::models::SearchRequest;
 use lazuli_spec::Action;
@@ -12,8 +11,7 @@ use serde_json::{Map, Value, json};
 use super::errors::MlflowResult;
 use super::json::{Message, invalid};
 use super::model_versions::shown as version_shown;
-use super::{MlflowCaller, on_both};
-use crate::AppState;
+use super::{Call, on_both};
 use crate::routing::{Permission, Routes};
 
 const READ: Permission = Permission::Workspace(Action::ModelsRead);
@@ -58,66 +56,63 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     on_both(routes, Method::GET, &path("alias"), READ, get_by_alias);
 }
 
-async fn create(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, tags) = (fields.required("name")?, fields.pairs("tags")?);
-    let model = app
+async fn create(call: Call) -> Answer {
+    let (name, tags) = (call.fields.required("name")?, call.fields.pairs("tags")?);
+    let model = call
         .core
         .create_registered_model(
-            &caller,
-            &workspace,
+            &call.caller,
+            &call.workspace,
             name,
             tags,
-            given(&fields, "description")?,
+            given(&call.fields, "description")?,
         )
         .await?;
     Ok(Json(json!({ "registered_model": shown(model) })))
 }
 
-async fn rename(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, new_name) = (fields.required("name")?, fields.required("new_name")?);
-    let model = app
+async fn rename(call: Call) -> Answer {
+    let (name, new_name) = (
+        call.fields.required("name")?,
+        call.fields.required("new_name")?,
+    );
+    let model = call
         .core
-        .rename_registered_model(&caller, &workspace, name, new_name)
+        .rename_registered_model(&call.caller, &call.workspace, name, new_name)
         .await?;
     Ok(Json(json!({ "registered_model": shown(model) })))
 }
 
-async fn update(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let name = fields.required("name")?;
-    let description = any_text(&fields, "description")?;
-    let model = app
+async fn update(call: Call) -> Answer {
+    let name = call.fields.required("name")?;
+    let description = any_text(&call.fields, "description")?;
+    let model = call
         .core
-        .describe_registered_model(&caller, &workspace, name, description)
+        .describe_registered_model(&call.caller, &call.workspace, name, description)
         .await?;
     Ok(Json(json!({ "registered_model": shown(model) })))
 }
 
-async fn delete(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    app.core
-        .delete_registered_model(&caller, &workspace, fields.required("name")?)
+async fn delete(call: Call) -> Answer {
+    call.core
+        .delete_registered_model(&call.caller, &call.workspace, call.fields.required("name")?)
         .await?;
     Ok(Json(json!({})))
 }
 
-async fn get(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let model = app
+async fn get(call: Call) -> Answer {
+    let model = call
         .core
-        .get_registered_model(&caller, &workspace, fields.required("name")?)
+        .get_registered_model(&call.caller, &call.workspace, call.fields.required("name")?)
         .await?;
     Ok(Json(json!({ "registered_model": shown(model) })))
 }
 
-async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let wanted = search_request(&fields, 100)?;
-    let page = app
+async fn search(call: Call) -> Answer {
+    let wanted = search_request(&call.fields, 100)?;
+    let page = call
         .core
-        .search_registered_models(&caller, &workspace, wanted)
+        .search_registered_models(&call.caller, &call.workspace, wanted)
         .await?;
     let models: Vec<Value> = page.items.into_iter().map(shown).collect();
     Ok(Json(paged(
@@ -127,68 +122,67 @@ async fn search(State(app): State<AppState>, who: MlflowCaller, fields: Message)
     )))
 }
 
-async fn latest_versions(
-    State(app): State<AppState>,
-    who: MlflowCaller,
-    fields: Message,
-) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, stages) = (fields.required("name")?, fields.query_texts("stages")?);
-    let versions = app
+async fn latest_versions(call: Call) -> Answer {
+    let (name, stages) = (
+        call.fields.required("name")?,
+        call.fields.query_texts("stages")?,
+    );
+    let versions = call
         .core
-        .latest_model_versions(&caller, &workspace, name, &stages)
+        .latest_model_versions(&call.caller, &call.workspace, name, &stages)
         .await?;
     let versions: Vec<Value> = versions.into_iter().map(version_shown).collect();
     Ok(Json(paged("model_versions", versions, None)))
 }
 
-async fn set_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let name = fields.required("name")?;
-    let tag = one_tag(&fields)?;
-    app.core
-        .set_registered_model_tag(&caller, &workspace, name, tag)
+async fn set_tag(call: Call) -> Answer {
+    let name = call.fields.required("name")?;
+    let tag = one_tag(&call.fields)?;
+    call.core
+        .set_registered_model_tag(&call.caller, &call.workspace, name, tag)
         .await?;
     Ok(Json(json!({})))
 }
 
-async fn delete_tag(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, key) = (fields.required("name")?, fields.required("key")?);
-    app.core
-        .delete_registered_model_tag(&caller, &workspace, name, key)
+async fn delete_tag(call: Call) -> Answer {
+    let (name, key) = (call.fields.required("name")?, call.fields.required("key")?);
+    call.core
+        .delete_registered_model_tag(&call.caller, &call.workspace, name, key)
         .await?;
     Ok(Json(json!({})))
 }
 
-async fn set_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
+async fn set_alias(call: Call) -> Answer {
     let (name, alias, version) = (
-        fields.required("name")?,
-        fields.required("alias")?,
-        fields.required("version")?,
+        call.fields.required("name")?,
+        call.fields.required("alias")?,
+        call.fields.required("version")?,
     );
-    app.core
-        .set_model_alias(&caller, &workspace, name, alias, version)
+    call.core
+        .set_model_alias(&call.caller, &call.workspace, name, alias, version)
         .await?;
     Ok(Json(json!({})))
 }
 
-async fn delete_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, alias) = (fields.required("name")?, fields.required("alias")?);
-    app.core
-        .delete_model_alias(&caller, &workspace, name, alias)
+async fn delete_alias(call: Call) -> Answer {
+    let (name, alias) = (
+        call.fields.required("name")?,
+        call.fields.required("alias")?,
+    );
+    call.core
+        .delete_model_alias(&call.caller, &call.workspace, name, alias)
         .await?;
     Ok(Json(json!({})))
 }
 
-async fn get_by_alias(State(app): State<AppState>, who: MlflowCaller, fields: Message) -> Answer {
-    let MlflowCaller { caller, workspace } = who;
-    let (name, alias) = (fields.required("name")?, fields.required("alias")?);
-    let version = app
+async fn get_by_alias(call: Call) -> Answer {
+    let (name, alias) = (
+        call.fields.required("name")?,
+        call.fields.required("alias")?,
+    );
+    let version = call
         .core
-        .get_model_version_by_alias(&caller, &workspace, name, alias)
+        .get_model_version_by_alias(&call.caller, &call.workspace, name, alias)
         .await?;
     Ok(Json(json!({ "model_version": version_shown(version) })))
 }

@@ -1,6 +1,5 @@
 //! `mlflow/runs/*`, except what streams in (see `metrics.rs`).
 
-use axum::extract::State;
 use axum::http::Method;
 use axum::response::{IntoResponse, Json, Response};
 use lazuli_core::runs::{CreateRun, RunUpdate};
@@ -14,8 +13,7 @@ use super::errors::MlflowResult;
 use super::experiments::{Empty, page_of, search_request};
 use super::json::{Message, invalid, missing};
 use super::views::{RunInfoView, RunView};
-use super::{MlflowCaller, Paths};
-use crate::AppState;
+use super::{Call, Paths};
 use crate::routing::{Permission, Routes};
 
 pub(crate) fn add_routes(routes: &mut Routes) {
@@ -39,53 +37,42 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     paths.add(Method::POST, "2.0/mlflow/runs/log-model", write, log_model);
 }
 
-async fn create(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
+async fn create(call: Call) -> MlflowResult<Response> {
     let asked = CreateRun {
-        name: message.text("run_name")?.map(str::to_owned),
-        experiment_id: message
+        name: call.fields.text("run_name")?.map(str::to_owned),
+        experiment_id: call
+            .fields
             .text("experiment_id")?
             .map(ExperimentId::parse)
             .transpose()?,
-        user_id: message.text_or_empty("user_id")?.to_owned(),
-        start_time: message.int("start_time")?.map(Timestamp::from_millis),
-        tags: message.pairs("tags")?,
+        user_id: call.fields.text_or_empty("user_id")?.to_owned(),
+        start_time: call.fields.int("start_time")?.map(Timestamp::from_millis),
+        tags: call.fields.pairs("tags")?,
     };
-    let run = state
+    let run = call
         .core
-        .create_run(&who.caller, &who.workspace, asked)
+        .create_run(&call.caller, &call.workspace, asked)
         .await?;
     Ok(Json(json!({ "run": RunView::from(&run) })).into_response())
 }
 
-async fn get(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let run = state
+async fn get(call: Call) -> MlflowResult<Response> {
+    let run = call
         .core
-        .get_run(&who.caller, &who.workspace, message.run_id()?)
+        .get_run(&call.caller, &call.workspace, call.fields.run_id()?)
         .await?;
     Ok(Json(json!({ "run": RunView::from(&run) })).into_response())
 }
 
-async fn update(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
+async fn update(call: Call) -> MlflowResult<Response> {
     let update = RunUpdate {
-        status: message.get("status").map(status).transpose()?,
-        end_time: message.int("end_time")?.map(Timestamp::from_millis),
-        name: message.text("run_name")?.map(str::to_owned),
+        status: call.fields.get("status").map(status).transpose()?,
+        end_time: call.fields.int("end_time")?.map(Timestamp::from_millis),
+        name: call.fields.text("run_name")?.map(str::to_owned),
     };
-    let info = state
+    let info = call
         .core
-        .update_run(&who.caller, &who.workspace, message.run_id()?, update)
+        .update_run(&call.caller, &call.workspace, call.fields.run_id()?, update)
         .await?;
     Ok(Json(json!({ "run_info": RunInfoView::from(&info) })).into_response())
 }
@@ -101,70 +88,51 @@ fn status(value: &Value) -> MlflowResult<RunStatus> {
     })
 }
 
-async fn remove(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let run_id = message.run_id()?;
-    state
-        .core
-        .set_run_lifecycle(&who.caller, &who.workspace, run_id, Lifecycle::Deleted)
+async fn remove(call: Call) -> MlflowResult<Json<Empty>> {
+    move_to(call, Lifecycle::Deleted).await
+}
+
+async fn restore(call: Call) -> MlflowResult<Json<Empty>> {
+    move_to(call, Lifecycle::Active).await
+}
+
+async fn move_to(call: Call, stage: Lifecycle) -> MlflowResult<Json<Empty>> {
+    let run_id = call.fields.run_id()?;
+    call.core
+        .set_run_lifecycle(&call.caller, &call.workspace, run_id, stage)
         .await?;
     Ok(Json(Empty {}))
 }
 
-async fn restore(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let run_id = message.run_id()?;
-    state
-        .core
-        .set_run_lifecycle(&who.caller, &who.workspace, run_id, Lifecycle::Active)
-        .await?;
-    Ok(Json(Empty {}))
-}
-
-async fn search(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Response> {
-    let limit = limits::page_size(message.int("max_results")?.unwrap_or(1_000))?;
-    let ids = message.texts("experiment_ids")?;
+async fn search(call: Call) -> MlflowResult<Response> {
+    let limit = limits::page_size(call.fields.int("max_results")?.unwrap_or(1_000))?;
+    let ids = call.fields.texts("experiment_ids")?;
     let ids = ids
         .iter()
         .map(|id| ExperimentId::parse(id))
         .collect::<Result<_, _>>()?;
-    let request = search_request(&message, "run_view_type", limit)?;
-    let page = state
+    let request = search_request(&call.fields, "run_view_type", limit)?;
+    let page = call
         .core
-        .search_runs(&who.caller, &who.workspace, ids, request)
+        .search_runs(&call.caller, &call.workspace, ids, request)
         .await?;
     let runs: Vec<_> = page.items.iter().map(RunView::from).collect();
     Ok(page_of("runs", &runs, page.next_page_token.as_deref()))
 }
 
-async fn log_inputs(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let run_id = message.required("run_id")?;
-    let datasets = message.messages("datasets")?;
+async fn log_inputs(call: Call) -> MlflowResult<Json<Empty>> {
+    let run_id = call.fields.required("run_id")?;
+    let datasets = call.fields.messages("datasets")?;
     let datasets = datasets
         .iter()
         .map(dataset_input)
         .collect::<MlflowResult<_>>()?;
-    let models = model_ids(&message)?
+    let models = model_ids(&call.fields)?
         .into_iter()
         .map(|(model, _)| model)
         .collect();
-    state
-        .core
-        .log_inputs(&who.caller, &who.workspace, run_id, datasets, models)
+    call.core
+        .log_inputs(&call.caller, &call.workspace, run_id, datasets, models)
         .await?;
     Ok(Json(Empty {}))
 }
@@ -206,33 +174,27 @@ fn model_ids(message: &Message) -> MlflowResult<Vec<(String, i64)>> {
     models.iter().map(one).collect()
 }
 
-async fn log_outputs(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let run_id = message.required("run_id")?;
-    if message.get("models").is_none() {
+async fn log_outputs(call: Call) -> MlflowResult<Json<Empty>> {
+    let run_id = call.fields.required("run_id")?;
+    if call.fields.get("models").is_none() {
         return Err(missing("models"));
     }
-    let models = model_ids(&message)?;
+    let models = model_ids(&call.fields)?;
     let models = models
         .into_iter()
         .map(|(model_id, step)| ModelOutput { model_id, step })
         .collect();
-    state
-        .core
-        .log_outputs(&who.caller, &who.workspace, run_id, models)
+    call.core
+        .log_outputs(&call.caller, &call.workspace, run_id, models)
         .await?;
     Ok(Json(Empty {}))
 }
 
-async fn log_model(
-    State(state): State<AppState>,
-    who: MlflowCaller,
-    message: Message,
-) -> MlflowResult<Json<Empty>> {
-    let (run_id, text) = (message.required("run_id")?, message.required("model_json")?);
+async fn log_model(call: Call) -> MlflowResult<Json<Empty>> {
+    let (run_id, text) = (
+        call.fields.required("run_id")?,
+        call.fields.required("model_json")?,
+    );
     let malformed = || {
         invalid(format!(
             "Malformed model info. \n {text} \n is not a valid JSON."
@@ -252,9 +214,8 @@ async fn log_model(
             absent.join(", ")
         )));
     }
-    state
-        .core
-        .record_logged_model(&who.caller, &who.workspace, run_id, history_entry(fields))
+    call.core
+        .record_logged_model(&call.caller, &call.workspace, run_id, history_entry(fields))
         .await?;
     Ok(Json(Empty {}))
 }
