@@ -202,7 +202,7 @@ fn a_role_opens_its_doors_where_it_is_given() {
                 .await,
             bench.admin("DELETE", &path, Value::Null).await,
         ];
-        let problems: Vec<String> = problems.iter().map(crate::bench::Answer::problem).collect();
+        let problems: Vec<String> = problems.iter().map(Answer::problem).collect();
         insta::assert_snapshot!("role_refused", settled(&problems.join("\n")));
     });
 }
