@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, each, lines, settled, shown};
+use crate::bench::{Answer, Bench, each, lines, settled, shown};
 
 impl Bench {
     async fn make_user(&self, name: &str) -> Value {
