@@ -21,30 +21,25 @@ use crate::routing::{Permission, Routes};
 pub(crate) fn add_routes(routes: &mut Routes) {
     let read = Permission::Workspace(Action::RunsRead);
     let write = Permission::Workspace(Action::RunsWrite);
-    let mut paths = Paths(routes);
-    paths.add(Method::GET, "2.0/mlflow/artifacts/list", read, list_of_run);
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/upload-artifact",
-        write,
-        upload_by_run,
-    );
-    paths.add(Method::GET, "2.0/mlflow-artifacts/artifacts", read, list);
+    let mut paths = Paths::below(routes, "2.0/");
+    paths.add(Method::GET, "mlflow/artifacts/list", read, list_of_run);
+    paths.add(Method::POST, "mlflow/upload-artifact", write, upload_by_run);
+    paths.add(Method::GET, "mlflow-artifacts/artifacts", read, list);
     paths.add(
         Method::GET,
-        "2.0/mlflow-artifacts/artifacts/{*path}",
+        "mlflow-artifacts/artifacts/{*path}",
         read,
         download,
     );
     paths.add(
         Method::PUT,
-        "2.0/mlflow-artifacts/artifacts/{*path}",
+        "mlflow-artifacts/artifacts/{*path}",
         write,
         upload,
     );
     paths.add(
         Method::DELETE,
-        "2.0/mlflow-artifacts/artifacts/{*path}",
+        "mlflow-artifacts/artifacts/{*path}",
         write,
         remove,
     );

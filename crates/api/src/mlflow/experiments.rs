@@ -19,49 +19,19 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     let read = Permission::Workspace(Action::ExperimentsRead);
     let write = Permission::Workspace(Action::ExperimentsWrite);
     let delete = Permission::Workspace(Action::ExperimentsDelete);
-    let mut paths = Paths(routes);
-    paths.add(Method::POST, "2.0/mlflow/experiments/create", write, create);
-    paths.add(Method::GET, "2.0/mlflow/experiments/get", read, get);
-    paths.add(
-        Method::GET,
-        "2.0/mlflow/experiments/get-by-name",
-        read,
-        get_by_name,
-    );
-    paths.add(Method::POST, "2.0/mlflow/experiments/search", read, search);
-    paths.add(Method::GET, "2.0/mlflow/experiments/search", read, search);
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/experiments/delete",
-        delete,
-        remove,
-    );
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/experiments/restore",
-        delete,
-        restore,
-    );
-    paths.add(Method::POST, "2.0/mlflow/experiments/update", write, update);
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/experiments/set-experiment-tag",
-        write,
-        set_tag,
-    );
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/experiments/delete-experiment-tag",
-        write,
-        delete_tag,
-    );
+    let mut paths = Paths::below(routes, "2.0/mlflow/experiments/");
+    paths.add(Method::POST, "create", write, create);
+    paths.add(Method::GET, "get", read, get);
+    paths.add(Method::GET, "get-by-name", read, get_by_name);
+    paths.add(Method::POST, "search", read, search);
+    paths.add(Method::GET, "search", read, search);
+    paths.add(Method::POST, "delete", delete, remove);
+    paths.add(Method::POST, "restore", delete, restore);
+    paths.add(Method::POST, "update", write, update);
+    paths.add(Method::POST, "set-experiment-tag", write, set_tag);
+    paths.add(Method::POST, "delete-experiment-tag", write, delete_tag);
     let runs = Permission::Workspace(Action::RunsRead);
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/experiments/search-datasets",
-        runs,
-        search_datasets,
-    );
+    paths.add(Method::POST, "search-datasets", runs, search_datasets);
 }
 
 pub(super) fn id(message: &Message) -> MlflowResult<ExperimentId> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::errors::{MlflowError, MlflowResult, Path};
 use super::json::{Message, missing};
 use super::registered_models::{flag, given, max_results, paged};
-use super::{Call, MlflowCaller, on_both};
+use super::{Call, MlflowCaller, Paths};
 use crate::AppState;
 use crate::routing::{Permission, Routes};
 
@@ -25,37 +25,18 @@ type Answer = MlflowResult<Json<Value>>;
 
 /// The routes of this noun.
 pub(crate) fn add_routes(routes: &mut Routes) {
-    let path = |rest: &str| format!("2.0/mlflow/logged-models{rest}");
-    on_both(routes, Method::POST, &path(""), WRITE, create);
-    on_both(routes, Method::POST, &path("/search"), READ, search);
-    on_both(routes, Method::GET, &path("/{model_id}"), READ, get);
-    on_both(routes, Method::PATCH, &path("/{model_id}"), WRITE, finalize);
-    on_both(routes, Method::DELETE, &path("/{model_id}"), DELETE, delete);
-    on_both(
-        routes,
-        Method::PATCH,
-        &path("/{model_id}/tags"),
-        WRITE,
-        set_tags,
-    );
-    on_both(
-        routes,
-        Method::DELETE,
-        &path("/{model_id}/tags/{key}"),
-        WRITE,
-        delete_tag,
-    );
-    on_both(
-        routes,
-        Method::POST,
-        &path("/{model_id}/params"),
-        WRITE,
-        log_params,
-    );
-    on_both(
-        routes,
+    let mut paths = Paths::below(routes, "2.0/mlflow/logged-models");
+    paths.add(Method::POST, "", WRITE, create);
+    paths.add(Method::POST, "/search", READ, search);
+    paths.add(Method::GET, "/{model_id}", READ, get);
+    paths.add(Method::PATCH, "/{model_id}", WRITE, finalize);
+    paths.add(Method::DELETE, "/{model_id}", DELETE, delete);
+    paths.add(Method::PATCH, "/{model_id}/tags", WRITE, set_tags);
+    paths.add(Method::DELETE, "/{model_id}/tags/{key}", WRITE, delete_tag);
+    paths.add(Method::POST, "/{model_id}/params", WRITE, log_params);
+    paths.add(
         Method::GET,
-        &path("/{model_id}/artifacts/directories"),
+        "/{model_id}/artifacts/directories",
         READ,
         list_artifacts,
     );

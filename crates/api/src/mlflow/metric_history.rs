@@ -24,22 +24,12 @@ const PAGE: u32 = 25_000;
 
 pub(crate) fn add_routes(routes: &mut Routes) {
     let read = Permission::Workspace(Action::RunsRead);
-    let mut paths = Paths(routes);
+    let mut paths = Paths::below(routes, "2.0/mlflow/metrics/");
+    paths.add(Method::GET, "get-history", read, get_history);
+    paths.add(Method::GET, "get-history-bulk", read, get_history_bulk);
     paths.add(
         Method::GET,
-        "2.0/mlflow/metrics/get-history",
-        read,
-        get_history,
-    );
-    paths.add(
-        Method::GET,
-        "2.0/mlflow/metrics/get-history-bulk",
-        read,
-        get_history_bulk,
-    );
-    paths.add(
-        Method::GET,
-        "2.0/mlflow/metrics/get-history-bulk-interval",
+        "get-history-bulk-interval",
         read,
         get_history_bulk_interval,
     );

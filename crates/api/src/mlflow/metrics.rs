@@ -17,32 +17,12 @@ use crate::routing::{Permission, Routes};
 pub(crate) fn add_routes(routes: &mut Routes) {
     let write = Permission::Workspace(Action::RunsWrite);
     let metrics = Permission::Workspace(Action::MetricsWrite);
-    let mut paths = Paths(routes);
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/runs/log-metric",
-        metrics,
-        log_metric,
-    );
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/runs/log-parameter",
-        write,
-        log_param,
-    );
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/runs/log-batch",
-        metrics,
-        log_batch,
-    );
-    paths.add(Method::POST, "2.0/mlflow/runs/set-tag", write, set_tag);
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/runs/delete-tag",
-        write,
-        delete_tag,
-    );
+    let mut paths = Paths::below(routes, "2.0/mlflow/runs/");
+    paths.add(Method::POST, "log-metric", metrics, log_metric);
+    paths.add(Method::POST, "log-parameter", write, log_param);
+    paths.add(Method::POST, "log-batch", metrics, log_batch);
+    paths.add(Method::POST, "set-tag", write, set_tag);
+    paths.add(Method::POST, "delete-tag", write, delete_tag);
 }
 
 async fn log_metric(call: Call) -> MlflowResult<Json<Empty>> {

@@ -40,29 +40,18 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     logged_models::add_routes(routes);
 }
 
-/// Adds a route twice, as MLflow's server does: under `/api` for clients and under `/ajax-api` for browsers.
-pub(crate) fn on_both<H, T>(
-    routes: &mut Routes,
-    method: Method,
-    path: &str,
-    permission: Permission,
-    handler: H,
-) where
-    H: Handler<T, AppState>,
-    T: 'static,
-{
-    let add = |routes: &mut Routes, root: &str, method, handler| {
-        let path = format!("{root}/{path}");
-        routes.raw(Dialect::Mlflow, method, &path, permission, handler);
-    };
-    add(routes, "/api", method.clone(), handler.clone());
-    add(routes, "/ajax-api", method, handler);
+/// Adds the routes below a path, each twice, as MLflow's server does: under `/api` for clients and under `/ajax-api` for
+/// browsers.
+pub(crate) struct Paths<'r> {
+    routes: &'r mut Routes,
+    below: &'static str,
 }
 
-/// The same, for a list of routes.
-pub(crate) struct Paths<'a>(pub(crate) &'a mut Routes);
+impl<'r> Paths<'r> {
+    pub(crate) fn below(routes: &'r mut Routes, below: &'static str) -> Self {
+        Self { routes, below }
+    }
 
-impl Paths<'_> {
     pub(crate) fn add<H, T>(
         &mut self,
         method: Method,
@@ -73,6 +62,13 @@ impl Paths<'_> {
         H: Handler<T, AppState>,
         T: 'static,
     {
-        on_both(self.0, method, path, permission, handler);
+        let below = self.below;
+        let mut add = |root: &str, method, handler| {
+            let path = format!("{root}/{below}{path}");
+            self.routes
+                .raw(Dialect::Mlflow, method, &path, permission, handler);
+        };
+        add("/api", method.clone(), handler.clone());
+        add("/ajax-api", method, handler);
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::errors::MlflowResult;
 use super::json::Message;
 use super::registered_models::{any_text, flag, given, one_tag, paged, search_request};
-use super::{Call, on_both};
+use super::{Call, Paths};
 use crate::routing::{Permission, Routes};
 
 const READ: Permission = Permission::Workspace(Action::ModelsRead);
@@ -21,34 +21,16 @@ type Answer = MlflowResult<Json<Value>>;
 
 /// The routes of this noun.
 pub(crate) fn add_routes(routes: &mut Routes) {
-    let path = |verb: &str| format!("2.0/mlflow/model-versions/{verb}");
-    on_both(routes, Method::POST, &path("create"), WRITE, create);
-    on_both(routes, Method::PATCH, &path("update"), WRITE, update);
-    on_both(
-        routes,
-        Method::POST,
-        &path("transition-stage"),
-        WRITE,
-        transition,
-    );
-    on_both(routes, Method::DELETE, &path("delete"), DELETE, delete);
-    on_both(routes, Method::GET, &path("get"), READ, get);
-    on_both(routes, Method::GET, &path("search"), READ, search);
-    on_both(
-        routes,
-        Method::GET,
-        &path("get-download-uri"),
-        READ,
-        download_uri,
-    );
-    on_both(routes, Method::POST, &path("set-tag"), WRITE, set_tag);
-    on_both(
-        routes,
-        Method::DELETE,
-        &path("delete-tag"),
-        WRITE,
-        delete_tag,
-    );
+    let mut paths = Paths::below(routes, "2.0/mlflow/model-versions/");
+    paths.add(Method::POST, "create", WRITE, create);
+    paths.add(Method::PATCH, "update", WRITE, update);
+    paths.add(Method::POST, "transition-stage", WRITE, transition);
+    paths.add(Method::DELETE, "delete", DELETE, delete);
+    paths.add(Method::GET, "get", READ, get);
+    paths.add(Method::GET, "search", READ, search);
+    paths.add(Method::GET, "get-download-uri", READ, download_uri);
+    paths.add(Method::POST, "set-tag", WRITE, set_tag);
+    paths.add(Method::DELETE, "delete-tag", WRITE, delete_tag);
 }
 
 async fn create(call: Call) -> Answer {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::errors::MlflowResult;
 use super::json::{Message, invalid};
 use super::model_versions::shown as version_shown;
-use super::{Call, on_both};
+use super::{Call, Paths};
 use crate::routing::{Permission, Routes};
 
 const READ: Permission = Permission::Workspace(Action::ModelsRead);
@@ -22,38 +22,20 @@ type Answer = MlflowResult<Json<Value>>;
 
 /// The routes of this noun.
 pub(crate) fn add_routes(routes: &mut Routes) {
-    let path = |verb: &str| format!("2.0/mlflow/registered-models/{verb}");
-    on_both(routes, Method::POST, &path("create"), WRITE, create);
-    on_both(routes, Method::POST, &path("rename"), WRITE, rename);
-    on_both(routes, Method::PATCH, &path("update"), WRITE, update);
-    on_both(routes, Method::DELETE, &path("delete"), DELETE, delete);
-    on_both(routes, Method::GET, &path("get"), READ, get);
-    on_both(routes, Method::GET, &path("search"), READ, search);
-    on_both(
-        routes,
-        Method::GET,
-        &path("get-latest-versions"),
-        READ,
-        latest_versions,
-    );
-    on_both(
-        routes,
-        Method::POST,
-        &path("get-latest-versions"),
-        READ,
-        latest_versions,
-    );
-    on_both(routes, Method::POST, &path("set-tag"), WRITE, set_tag);
-    on_both(
-        routes,
-        Method::DELETE,
-        &path("delete-tag"),
-        WRITE,
-        delete_tag,
-    );
-    on_both(routes, Method::POST, &path("alias"), WRITE, set_alias);
-    on_both(routes, Method::DELETE, &path("alias"), WRITE, delete_alias);
-    on_both(routes, Method::GET, &path("alias"), READ, get_by_alias);
+    let mut paths = Paths::below(routes, "2.0/mlflow/registered-models/");
+    paths.add(Method::POST, "create", WRITE, create);
+    paths.add(Method::POST, "rename", WRITE, rename);
+    paths.add(Method::PATCH, "update", WRITE, update);
+    paths.add(Method::DELETE, "delete", DELETE, delete);
+    paths.add(Method::GET, "get", READ, get);
+    paths.add(Method::GET, "search", READ, search);
+    paths.add(Method::GET, "get-latest-versions", READ, latest_versions);
+    paths.add(Method::POST, "get-latest-versions", READ, latest_versions);
+    paths.add(Method::POST, "set-tag", WRITE, set_tag);
+    paths.add(Method::DELETE, "delete-tag", WRITE, delete_tag);
+    paths.add(Method::POST, "alias", WRITE, set_alias);
+    paths.add(Method::DELETE, "alias", WRITE, delete_alias);
+    paths.add(Method::GET, "alias", READ, get_by_alias);
 }
 
 async fn create(call: Call) -> Answer {

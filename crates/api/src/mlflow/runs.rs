@@ -20,21 +20,16 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     let read = Permission::Workspace(Action::RunsRead);
     let write = Permission::Workspace(Action::RunsWrite);
     let delete = Permission::Workspace(Action::RunsDelete);
-    let mut paths = Paths(routes);
-    paths.add(Method::POST, "2.0/mlflow/runs/create", write, create);
-    paths.add(Method::GET, "2.0/mlflow/runs/get", read, get);
-    paths.add(Method::POST, "2.0/mlflow/runs/update", write, update);
-    paths.add(Method::POST, "2.0/mlflow/runs/delete", delete, remove);
-    paths.add(Method::POST, "2.0/mlflow/runs/restore", delete, restore);
-    paths.add(Method::POST, "2.0/mlflow/runs/search", read, search);
-    paths.add(
-        Method::POST,
-        "2.0/mlflow/runs/log-inputs",
-        write,
-        log_inputs,
-    );
-    paths.add(Method::POST, "2.0/mlflow/runs/outputs", write, log_outputs);
-    paths.add(Method::POST, "2.0/mlflow/runs/log-model", write, log_model);
+    let mut paths = Paths::below(routes, "2.0/mlflow/runs/");
+    paths.add(Method::POST, "create", write, create);
+    paths.add(Method::GET, "get", read, get);
+    paths.add(Method::POST, "update", write, update);
+    paths.add(Method::POST, "delete", delete, remove);
+    paths.add(Method::POST, "restore", delete, restore);
+    paths.add(Method::POST, "search", read, search);
+    paths.add(Method::POST, "log-inputs", write, log_inputs);
+    paths.add(Method::POST, "outputs", write, log_outputs);
+    paths.add(Method::POST, "log-model", write, log_model);
 }
 
 async fn create(call: Call) -> MlflowResult<Response> {

@@ -25,13 +25,8 @@ pub(crate) fn add_routes(routes: &mut Routes) {
         Permission::Public,
         health,
     );
-    let mut paths = Paths(routes);
-    paths.add(
-        Method::GET,
-        "3.0/mlflow/server-info",
-        Permission::Public,
-        server_info,
-    );
+    let mut paths = Paths::below(routes, "3.0/mlflow/");
+    paths.add(Method::GET, "server-info", Permission::Public, server_info);
 }
 
 async fn version() -> &'static str {

@@ -10,7 +10,7 @@ use lazuli_spec::assets::{Asset, ListView};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::Tagged;
+use super::extract::{Tagged, put_status};
 
 /// Which names to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -145,11 +145,7 @@ fn order(text: Option<&str>) -> Result<(AssetOrder, bool), Error> {
 
 /// 201 for a new version, 200 for one that was there with the same content.
 pub(crate) fn made<V: From<Asset>>(made: Made) -> (StatusCode, Tagged<V>) {
-    let status = if made.created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = put_status(made.created);
     (status, tagged(made.asset))
 }
 

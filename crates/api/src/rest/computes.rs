@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::endpoints::mistake;
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{IfMatch, Json, Paging, Path, Query, Tagged};
+use super::extract::{IfMatch, Json, Paging, Path, Query, Tagged, put_status};
 use super::jobs::document;
 use crate::AppState;
 use crate::auth::Authenticated;
@@ -190,11 +190,7 @@ async fn put_compute(
         .core
         .put_compute(&caller, &workspace, spec, etag.map(|etag| etag.0))
         .await?;
-    let status = if is_new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = put_status(is_new);
     Ok((status, tagged(details)))
 }
 

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::endpoints::{document, mistake};
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{IfMatch, Json, Path, Query, Tagged};
+use super::extract::{IfMatch, Json, Path, Query, Tagged, put_status};
 use super::text::Text;
 use crate::AppState;
 use crate::auth::Authenticated;
@@ -244,11 +244,7 @@ async fn put_deployment(
         .core
         .put_deployment(&caller, &workspace, spec, etag)
         .await?;
-    let status = if is_new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = put_status(is_new);
     Ok((status, Tagged(made.modified_at, made.into())))
 }
 

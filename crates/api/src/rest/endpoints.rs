@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{IfMatch, Json, Paging, Path, Query, Tagged};
+use super::extract::{IfMatch, Json, Paging, Path, Query, Tagged, put_status};
 use super::text::Text;
 use crate::AppState;
 use crate::auth::Authenticated;
@@ -226,11 +226,7 @@ async fn put_endpoint(
         .core
         .put_endpoint(&caller, &workspace, spec, etag)
         .await?;
-    let status = if is_new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = put_status(is_new);
     Ok((status, Tagged(made.modified_at, made.into())))
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::header::{ETAG, IF_MATCH};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use lazuli_core::Error;
 use lazuli_spec::{PageRequest, Timestamp};
@@ -75,6 +75,15 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
             )
         };
         Ok(Self(Some(Timestamp(micros.ok_or_else(wrong)?))))
+    }
+}
+
+/// The status of a request that makes a thing unless it is there: 201 when it was made, 200 when it was there.
+pub(crate) fn put_status(made: bool) -> StatusCode {
+    if made {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
     }
 }
 

@@ -9,7 +9,7 @@ use lazuli_spec::models::ModelVersion;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{IfMatch, Json, Path, Query, Tagged};
+use super::extract::{IfMatch, Json, Path, Query, Tagged, put_status};
 use super::model_views::{
     CreateModel, ModelList, ModelNameList, ModelNameView, ModelQuery, ModelView, SetAlias,
     UpdateModel,
@@ -101,11 +101,7 @@ async fn register(
     new: NewModel,
 ) -> RestResult<(StatusCode, Tagged<ModelView>)> {
     let (model, created) = app.core.register_model(caller, workspace, new).await?;
-    let status = if created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = put_status(created);
     Ok((status, tagged(model)))
 }
 
