@@ -1,55 +1,24 @@
 //! Opening a storage by its address.
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
+mod options;
+mod remote;
+
 use std::path::{Path as FilePath, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::http::HttpBuilder;
 use object_store::memory::InMemory;
 use object_store::prefix::PrefixStore;
-use object_store::{ClientConfigKey, ObjectStore, ObjectStoreScheme};
+use object_store::{ObjectStore, ObjectStoreScheme};
 use url::Url;
 
+pub use self::options::BlobOptions;
+use self::remote::remote;
 use crate::local::ConfinedLocal;
 use crate::{BlobError, Blobs};
 
 /// Parts of an upload to local disk are small, for memory's sake; remote stores ask for at least 5 MiB.
 const LOCAL_PART: usize = 1024 * 1024;
 const REMOTE_PART: usize = 8 * 1024 * 1024;
-
-/// How to open a storage.
-#[derive(Clone)]
-pub struct BlobOptions {
-    /// The back end's own options, such as `aws_region`, `aws_access_key_id`, `azure_storage_account_name`.
-    pub values: BTreeMap<String, String>,
-    /// Whether a local write is on the disk, not only in the system's cache, before it is acknowledged.
-    pub durable: bool,
-}
-
-impl Default for BlobOptions {
-    fn default() -> Self {
-        let values = BTreeMap::new();
-        Self {
-            values,
-            durable: true,
-        }
-    }
-}
-
-impl std::fmt::Debug for BlobOptions {
-    /// Values may be secrets: only their names are shown.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BlobOptions")
-            .field("values", &self.values.keys())
-            .field("durable", &self.durable)
-            .finish()
-    }
-}
 
 impl Blobs {
     /// Opens a storage: a path or `file:///folder` (made if absent), `s3://bucket/prefix`, `az://container/prefix`,
@@ -71,7 +40,7 @@ impl Blobs {
         }
         let (scheme, prefix) = ObjectStoreScheme::parse(&url)
             .map_err(|_| fault("use file://, s3://, az://, gs://, https:// or a path".into()))?;
-        let store = remote(&scheme, &url, &options.values).map_err(fault)?;
+        let store = remote(&scheme, &url, options).map_err(fault)?;
         let store: Arc<dyn ObjectStore> = if prefix.as_ref().is_empty() {
             store
         } else {
@@ -91,6 +60,9 @@ impl Blobs {
             url: folder.display().to_string(),
             reason,
         };
+        if let Some(name) = options.given().into_iter().next() {
+            return Err(fault(format!("it is a folder, which has no `{name}`")));
+        }
         make_private(folder).map_err(|e| fault(e.to_string()))?;
         let local =
             ConfinedLocal::new(folder, options.durable).map_err(|e| fault(e.to_string()))?;
@@ -118,66 +90,6 @@ fn make_private(folder: &FilePath) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)
 }
 
-type Values = BTreeMap<String, String>;
-
-fn remote(
-    scheme: &ObjectStoreScheme,
-    url: &Url,
-    values: &Values,
-) -> Result<Arc<dyn ObjectStore>, String> {
-    // the first client made needs a TLS provider; a binary that has chosen one already keeps its choice
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let text = |e: object_store::Error| e.to_string();
-    match scheme {
-        ObjectStoreScheme::Memory => Ok(Arc::new(InMemory::new())),
-        ObjectStoreScheme::AmazonS3 => {
-            let start = AmazonS3Builder::new().with_url(url.to_string());
-            let builder = configure(start, values, |b, k: AmazonS3ConfigKey, v| {
-                b.with_config(k, v)
-            })?;
-            Ok(Arc::new(builder.build().map_err(text)?))
-        }
-        ObjectStoreScheme::MicrosoftAzure => {
-            let start = MicrosoftAzureBuilder::new().with_url(url.to_string());
-            let builder = configure(start, values, |b, k: AzureConfigKey, v| b.with_config(k, v))?;
-            Ok(Arc::new(builder.build().map_err(text)?))
-        }
-        ObjectStoreScheme::GoogleCloudStorage => {
-            let start = GoogleCloudStorageBuilder::new().with_url(url.to_string());
-            let builder = configure(start, values, |b, k: GoogleConfigKey, v| {
-                b.with_config(k, v)
-            })?;
-            Ok(Arc::new(builder.build().map_err(text)?))
-        }
-        ObjectStoreScheme::Http => {
-            let host = &url[..url::Position::BeforePath];
-            let start = HttpBuilder::new().with_url(host);
-            let builder = configure(start, values, |b, k: ClientConfigKey, v| {
-                b.with_config(k, v)
-            })?;
-            Ok(Arc::new(builder.build().map_err(text)?))
-        }
-        other => Err(format!("{other:?} is not supported")),
-    }
-}
-
-/// Applies every option; one that the back end does not know is an error, not a silence.
-fn configure<B, K>(
-    start: B,
-    values: &Values,
-    apply: impl Fn(B, K, String) -> B,
-) -> Result<B, String>
-where
-    K: FromStr,
-    K::Err: Display,
-{
-    values.iter().try_fold(start, |builder, (name, value)| {
-        let key = name.to_ascii_lowercase().parse::<K>();
-        let key = key.map_err(|_| format!("it has no option `{name}`"))?;
-        Ok(apply(builder, key, value.clone()))
-    })
-}
-
 /// The address without user, password and query, for messages.
 fn without_secrets(address: &str) -> String {
     let Ok(mut url) = Url::parse(address) else {
@@ -203,6 +115,7 @@ mod tests {
         BlobOptions {
             values: pairs.collect(),
             durable: false,
+            ..BlobOptions::default()
         }
     }
 
@@ -235,6 +148,14 @@ mod tests {
             Blobs::open("ftp://user:secret@host/x", &with(&[])),
             Blobs::open("s3://bucket", &with(&[("aws_regoin", "x")])),
             Blobs::open("/dev/null/x", &with(&[])),
+            Blobs::open("/tmp", &with(&[("region", "x")])),
+            Blobs::open(
+                "az://container",
+                &BlobOptions {
+                    region: Some("x".into()),
+                    ..BlobOptions::default()
+                },
+            ),
         ];
         let shown: Vec<String> = cases
             .into_iter()
@@ -244,6 +165,8 @@ mod tests {
         the storage `ftp://user@host/x` cannot be opened: use file://, s3://, az://, gs://, https:// or a path
         the storage `s3://bucket` cannot be opened: it has no option `aws_regoin`
         the storage `/dev/null/x` cannot be opened: Not a directory (os error 20)
+        the storage `/tmp` cannot be opened: it is a folder, which has no `region`
+        the storage `az://container` cannot be opened: it has no `region`
         ");
         assert!(!format!("{:?}", with(&[("aws_secret_access_key", "hush")])).contains("hush"));
     }

@@ -49,6 +49,37 @@ pub struct Launch {
     /// Memory the job may use, in bytes; none for no limit.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
+    /// Where the packages of environments come from.
+    #[serde(default)]
+    pub packages: PackageIndex,
+}
+
+/// Where the packages of environments come from. Nothing set means: what uv's and pip's own variables say, else PyPI.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageIndex {
+    /// The index to ask instead of PyPI; may hold a password.
+    pub index_url: Option<String>,
+    /// Further indexes, asked first; may hold passwords.
+    #[serde(default)]
+    pub extra_index_urls: Vec<String>,
+    /// Folders or pages of wheels.
+    #[serde(default)]
+    pub find_links: Vec<String>,
+    /// Use only what the cache and local folders hold.
+    #[serde(default)]
+    pub offline: bool,
+}
+
+impl fmt::Debug for PackageIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // addresses may hold passwords: only how many there are is shown
+        f.debug_struct("PackageIndex")
+            .field("index_url", &self.index_url.is_some())
+            .field("extra_index_urls", &self.extra_index_urls.len())
+            .field("find_links", &self.find_links.len())
+            .field("offline", &self.offline)
+            .finish()
+    }
 }
 
 impl fmt::Debug for Launch {

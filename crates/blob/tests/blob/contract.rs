@@ -33,6 +33,8 @@ async fn what_is_written_is_read_at_every_size_around_a_part() {
             (MB + 1, 65_536),
             (3 * MB, 700_001),
             (5 * MB + 17, 2 * MB),
+            // more than two parts of a remote store
+            (20 * MB + 5, MB),
         ] {
             let bytes = pattern(size);
             let put = blobs
@@ -123,7 +125,7 @@ async fn a_range_is_exact_and_one_outside_is_refused() {
 async fn a_stream_that_breaks_leaves_nothing_and_harms_nothing() {
     each_backend(|blobs| async move {
         put(&blobs, "kept").await;
-        for size in [10, 3 * 1024 * 1024] {
+        for size in [10, 3 * 1024 * 1024, 17 * 1024 * 1024] {
             for name in ["kept", "new/one"] {
                 let broken = blobs.put_stream(&key(name), cut_off(pattern(size))).await;
                 assert!(

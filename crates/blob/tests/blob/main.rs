@@ -1,4 +1,4 @@
-//! The storage from outside: one contract on every back end that needs no network, and what is particular to local disk.
+//! The storage from outside: one contract on every back end, and what is particular to local disk.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -9,12 +9,13 @@ mod multipart;
 mod trees;
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use futures::{Stream, stream};
 use lazuli_blob::{BlobError, BlobKey, BlobOptions, Blobs};
 
-/// Runs a test on local disk and in memory.
+/// Runs a test on local disk, in memory, and on the object stores that `tests/support/object-stores` has started.
 async fn each_backend<F: Future<Output = ()>>(test: impl Fn(Blobs) -> F) {
     let folder = tempfile::tempdir().unwrap();
     let options = BlobOptions {
@@ -24,6 +25,43 @@ async fn each_backend<F: Future<Output = ()>>(test: impl Fn(Blobs) -> F) {
     test(Blobs::open_folder(folder.path(), &options).unwrap()).await;
     test(Blobs::in_memory()).await;
     test(Blobs::open("memory:///some/prefix", &options).unwrap()).await;
+    for (scheme, variable) in [("s3", "LAZULI_TEST_S3"), ("az", "LAZULI_TEST_AZURE")] {
+        if let Ok(address) = std::env::var(variable) {
+            let blobs = object_store(scheme, &address);
+            test(blobs.clone()).await;
+            for folder in blobs.list_folder(None).await.unwrap().folders {
+                blobs.delete_prefix(&folder).await.unwrap();
+            }
+        }
+    }
+}
+
+/// A place of its own in the store at `http://account:secret@host/container`.
+fn object_store(scheme: &str, address: &str) -> Blobs {
+    static PLACES: AtomicU32 = AtomicU32::new(0);
+    let url = url::Url::parse(address).unwrap();
+    let account = url.username();
+    let container = url.path().trim_matches('/');
+    let authority = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let endpoint = match scheme {
+        // Azure's emulator has the account in the path
+        "az" => format!("http://{authority}/{account}"),
+        _ => format!("http://{authority}"),
+    };
+    let options = BlobOptions {
+        endpoint: Some(endpoint),
+        region: (scheme == "s3").then(|| "us-east-1".to_owned()),
+        account: Some(account.to_owned()),
+        secret: url.password().map(ToOwned::to_owned),
+        ..BlobOptions::default()
+    };
+    let place = PLACES.fetch_add(1, Ordering::Relaxed);
+    let process = std::process::id();
+    Blobs::open(
+        &format!("{scheme}://{container}/test-{process}-{place}"),
+        &options,
+    )
+    .unwrap()
 }
 
 fn key(name: &str) -> BlobKey {

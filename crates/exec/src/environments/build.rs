@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use lazuli_core::environment_resolver::{EnvironmentError, EnvironmentErrorKind, Progress};
+use lazuli_spec::runner::PackageIndex;
 
 use super::interpreters::Choice;
 use super::marker::{LOCK_FILE, MARKER_FILE, Marker};
 use super::recipe::Recipe;
 use super::relax::Relaxation;
-use super::uv::{Outcome, PackageIndex, UvFound, run_uv};
+use super::uv::{Outcome, UvFound, run_uv};
 use crate::files;
 
 /// Everything that one build needs.

@@ -29,12 +29,13 @@ use async_trait::async_trait;
 use lazuli_core::environment_resolver::{
     EnvironmentError, EnvironmentRequest, EnvironmentResolver, Progress, ResolvedEnvironment,
 };
+use lazuli_spec::runner::PackageIndex;
 
 use self::build::Build;
 use self::interpreters::Choice;
 use self::marker::Marker;
 use self::recipe::Recipe;
-pub use self::uv::{PackageIndex, UvFound, find_uv};
+pub use self::uv::{UvFound, find_uv};
 use crate::lock::FileLock;
 
 /// Environments in one Lazuli home.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use lazuli_core::environment_resolver::{EnvironmentError, Progress};
+use lazuli_spec::runner::PackageIndex;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -17,19 +18,6 @@ use crate::lock::FileLock;
 
 /// How many of uv's last lines an error carries.
 const KEPT_LINES: usize = 40;
-
-/// Where packages come from. Nothing set means: what uv's and pip's own variables say, else PyPI.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PackageIndex {
-    /// The index to ask instead of PyPI.
-    pub index_url: Option<String>,
-    /// Further indexes.
-    pub extra_index_urls: Vec<String>,
-    /// Directories or pages of wheels.
-    pub find_links: Vec<String>,
-    /// Use only what the cache holds.
-    pub offline: bool,
-}
 
 /// Which uv is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,16 +191,19 @@ where
     run(command, progress).await
 }
 
+/// What is configured wins over uv's variables, and those over pip's.
 fn apply_index(command: &mut Command, index: &PackageIndex) {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let pips = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(url) = &index.index_url {
         command.env("UV_DEFAULT_INDEX", url);
+        command.env_remove("UV_INDEX_URL");
     } else if !set("UV_DEFAULT_INDEX") && !set("UV_INDEX_URL") {
         pips("PIP_INDEX_URL").map(|url| command.env("UV_DEFAULT_INDEX", url));
     }
     if !index.extra_index_urls.is_empty() {
         command.env("UV_INDEX", index.extra_index_urls.join(" "));
+        command.env_remove("UV_EXTRA_INDEX_URL");
     } else if !set("UV_INDEX") && !set("UV_EXTRA_INDEX_URL") {
         pips("PIP_EXTRA_INDEX_URL").map(|urls| command.env("UV_INDEX", urls));
     }

@@ -15,7 +15,7 @@ use super::content::{TreeCache, blocking, copy_out};
 use super::folders::Folders;
 use super::logs::Log;
 use super::{inputs, overlay, variables};
-use crate::environments::{PackageIndex, UvEnvironments};
+use crate::environments::UvEnvironments;
 
 /// A command that is ready to be started.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ async fn environment(
     wanted: &PlanEnvironment,
     log: &Mutex<Log>,
 ) -> Result<ResolvedEnvironment, RunnerError> {
-    let resolver = UvEnvironments::new(&launch.home, PackageIndex::default());
+    let resolver = UvEnvironments::new(&launch.home, launch.packages.clone());
     let mut request = EnvironmentRequest {
         image: wanted.image.clone(),
         conda_file: wanted.conda_file.clone(),

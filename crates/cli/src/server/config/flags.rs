@@ -26,7 +26,7 @@ fn argument(setting: &'static Setting) -> Arg {
         Kind::Port => "PORT",
         Kind::Bytes => "SIZE",
         Kind::Span => "TIME",
-        Kind::List => "ADDR|NAME",
+        Kind::List => "VALUE",
         Kind::Choice(_) => "WORD",
         Kind::Text => "TEXT",
     };

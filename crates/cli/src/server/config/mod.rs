@@ -5,6 +5,7 @@
 
 mod file;
 pub(crate) mod flags;
+mod parts;
 #[cfg(test)]
 mod reference;
 mod sources;
@@ -18,6 +19,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lazuli_spec::runner::PackageIndex;
+
+pub(crate) use self::parts::Storage;
 pub(crate) use self::sources::{Flags, Origin, Raw, Surroundings};
 pub(crate) use self::table::{Kind, SETTINGS, Setting};
 use crate::error::CliError;
@@ -65,6 +69,8 @@ pub(crate) struct Config {
     pub port: u16,
     pub database: Option<String>,
     pub artifacts: Option<String>,
+    pub storage: Storage,
+    pub packages: PackageIndex,
     pub log_level: String,
     pub log_format: LogFormat,
     pub own_certificate: Option<OwnCertificate>,
@@ -92,6 +98,8 @@ impl Config {
             port: read.number("port")?,
             database: read.text("database"),
             artifacts: read.text("artifacts"),
+            storage: parts::storage(&read)?,
+            packages: parts::packages(&read)?,
             log_level: read.log_level()?,
             log_format: match read.choice("log.format")?.as_str() {
                 "human" => LogFormat::Human,

@@ -109,6 +109,40 @@ fn hosts_split_into_addresses_and_names() {
 }
 
 #[test]
+fn storage_and_packages_are_read_and_their_secrets_stay() {
+    let config = load(
+        &[
+            ("LAZULI_STORAGE_SECRET", "hush"),
+            ("LAZULI_STORAGE_OPTIONS", "sas_token=hush&b=c, timeout=9s"),
+            (
+                "LAZULI_PACKAGES_INDEX_URL",
+                "https://me:hush@pypi.example/simple",
+            ),
+            (
+                "LAZULI_PACKAGES_FIND_LINKS",
+                "https://wheels.example, /wheels",
+            ),
+        ],
+        &[("packages.offline", "true")],
+        Some("[storage]\nendpoint = 'http://127.0.0.1:9000'"),
+    )
+    .unwrap();
+    assert_eq!(config.storage.options["sas_token"], "hush&b=c");
+    assert_eq!(config.storage.options["timeout"], "9s");
+    assert_eq!(
+        config.packages.find_links,
+        ["https://wheels.example", "/wheels"]
+    );
+    assert!(config.packages.offline);
+    assert!(!format!("{:?} {:?}", config.storage, config.packages).contains("hush"));
+
+    insta::assert_snapshot!(said(load(&[], &[("storage.endpoint", "minio:9000")], None)), @"--storage-endpoint: `storage.endpoint`: is not an address such as `https://host/path`");
+    insta::assert_snapshot!(said(load(&[], &[("storage.options", "hush")], None)), @"--storage-options: `storage.options`: each option is written `name=value`");
+    insta::assert_snapshot!(said(load(&[], &[("packages.index_url", "hush")], None)), @"--packages-index-url: `packages.index_url`: is not an address such as `https://host/path`");
+    insta::assert_snapshot!(said(load(&[], &[("packages.offline", "yes")], None)), @"--packages-offline: `packages.offline`: `yes` is not `true` or `false`");
+}
+
+#[test]
 fn reference_page_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/configuration.md");
     let page = reference::page();
