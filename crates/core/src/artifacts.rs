@@ -254,7 +254,7 @@ pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) 
             access
                 .read(move |tx| {
                     let run = match &writer {
-                        Some(writer) => writer.any(tx, &run_id)?,
+                        Some(writer) => writer.unlocked(tx, &run_id)?,
                         None => runs::find(tx, &workspace_id, &run_id, false)?
                             .ok_or_else(|| run_not_found(&run_id))?,
                     };

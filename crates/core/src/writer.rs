@@ -46,9 +46,18 @@ impl Writer {
         Err(Error::new(ErrorCode::InvalidArgument, message))
     }
 
-    /// The run, if this writer may write to it.
+    /// The run, if this writer may write to it; its row stays locked until the transaction ends, which must be one that writes.
     pub(crate) fn any(&self, tx: &mut Tx<'_>, run_id: &str) -> Result<RunRef> {
-        let run = runs::find(tx, &self.workspace_id, run_id, true)?
+        self.find(tx, run_id, true)
+    }
+
+    /// The same without a lock, for transactions that only read.
+    pub(crate) fn unlocked(&self, tx: &mut Tx<'_>, run_id: &str) -> Result<RunRef> {
+        self.find(tx, run_id, false)
+    }
+
+    fn find(&self, tx: &mut Tx<'_>, run_id: &str, locked: bool) -> Result<RunRef> {
+        let run = runs::find(tx, &self.workspace_id, run_id, locked)?
             .ok_or_else(|| run_not_found(run_id))?;
         match &self.job {
             Some(job) if job != run_id && !is_below(tx, &self.workspace_id, &run, job)? => {
@@ -62,7 +71,7 @@ impl Writer {
     pub(crate) fn logged_model(&self, tx: &mut Tx<'_>, model: &LoggedModel) -> Result<()> {
         match (&self.job, &model.source_run_id) {
             (None, _) => Ok(()),
-            (Some(_), Some(run_id)) => self.any(tx, run_id).map(drop),
+            (Some(_), Some(run_id)) => self.unlocked(tx, run_id).map(drop),
             (Some(job), None) => Err(foreign(job, &model.model_id)),
         }
     }
@@ -81,7 +90,7 @@ impl Writer {
                 Some(model) => self
                     .logged_model(tx, &model)
                     .map(|()| Some(model.artifact_location)),
-                None => self.any(tx, owner).and_then(|_| {
+                None => self.unlocked(tx, owner).and_then(|_| {
                     Ok(runs::info(tx, &self.workspace_id, owner)?.map(|info| info.artifact_uri))
                 }),
             };

@@ -1,15 +1,13 @@
 //! Files of runs.
 
 use axum::http::{Method, StatusCode};
-use lazuli_store::testing::run;
 use serde_json::{Value, json};
 
-use super::Mlflow;
+use super::each;
 
 #[test]
 fn artifacts_go_in_and_out_and_never_up() {
-    run(async {
-        let bench = Mlflow::start().await;
+    each(|bench| async move {
         let id = bench.run().await;
         let root = format!("/api/2.0/mlflow-artifacts/artifacts/0/{id}/artifacts");
         let (status, _) = bench
@@ -72,8 +70,7 @@ fn artifacts_go_in_and_out_and_never_up() {
 
 #[test]
 fn a_file_is_downloaded_by_its_run_its_version_and_its_logged_model() {
-    run(async {
-        let bench = Mlflow::start().await;
+    each(|bench| async move {
         let id = bench.run().await;
         let root = format!("/api/2.0/mlflow-artifacts/artifacts/0/{id}/artifacts");
         let file = format!("{root}/model/MLmodel");

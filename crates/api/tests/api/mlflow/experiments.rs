@@ -1,14 +1,12 @@
 //! Experiments.
 
-use lazuli_store::testing::run;
 use serde_json::json;
 
-use super::Mlflow;
+use super::each;
 
 #[test]
 fn experiments_are_deleted_and_restored_with_their_runs() {
-    run(async {
-        let bench = Mlflow::start().await;
+    each(|bench| async move {
         let made = bench
             .post(
                 "experiments/create",

@@ -1,14 +1,12 @@
 //! Histories of metrics.
 
-use lazuli_store::testing::run;
 use serde_json::{Value, json};
 
-use super::Mlflow;
+use super::each;
 
 #[test]
 fn histories_come_whole_and_in_pages() {
-    run(async {
-        let bench = Mlflow::start().await;
+    each(|bench| async move {
         let id = bench.run().await;
         for start in (0..51_000_i64).step_by(1_000) {
             let metrics: Vec<Value> = (start..start + 1_000)

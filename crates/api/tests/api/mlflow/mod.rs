@@ -6,20 +6,23 @@ mod metrics;
 mod refusals;
 mod runs;
 
+use std::future::Future;
+
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, JSON};
+use crate::bench::{self, Bench, JSON};
+
+/// Runs a test on both back ends, each time on a fresh server.
+fn each<F: Future<Output = ()>>(body: impl Fn(Mlflow) -> F) {
+    bench::each(|server| body(Mlflow(server)));
+}
 
 /// A client of MLflow's, with the administrator's token.
 struct Mlflow(Bench);
 
 impl Mlflow {
-    async fn start() -> Self {
-        Self(Bench::start().await)
-    }
-
     async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
         let token = Some(self.0.test.admin_token.as_str());
         let answer = self

@@ -1,14 +1,12 @@
 //! What is refused, in the words that MLflow's clients know.
 
-use lazuli_store::testing::run;
 use serde_json::json;
 
-use super::Mlflow;
+use super::each;
 
 #[test]
 fn mistakes_are_told_in_the_clients_words() {
-    run(async {
-        let bench = Mlflow::start().await;
+    each(|bench| async move {
         let id = bench.run().await;
         bench
             .post(

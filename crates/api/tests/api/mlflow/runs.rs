@@ -1,14 +1,12 @@
 //! A run from its making to its end, and searches of runs.
 
-use lazuli_store::testing::run;
 use serde_json::{Value, json};
 
-use super::Mlflow;
+use super::each;
 
 #[test]
 fn a_run_from_start_to_end() {
-    run(async {
-        let bench = Mlflow::start().await;
+    each(|bench| async move {
         let made = bench
             .post(
                 "runs/create",
@@ -84,8 +82,7 @@ fn a_run_from_start_to_end() {
 
 #[test]
 fn searches_page_through_everything_once() {
-    run(async {
-        let bench = Mlflow::start().await;
+    each(|bench| async move {
         for number in 0..7 {
             let id = bench.run().await;
             let metric = json!({ "key": "acc", "value": f64::from(number % 4) / 3.0, "timestamp": 1, "step": 0 });
