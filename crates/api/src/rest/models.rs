@@ -284,13 +284,11 @@ async fn archive_model(
     Authenticated(caller): Authenticated,
     Path((workspace, name)): Path<(String, String)>,
 ) -> RestResult<Json<ModelNameView>> {
-    Ok(Json(
-        app.core
-            .archive_registered_model(&caller, &workspace, &name, true)
-            .await
-            .map(ModelSummary::from)?
-            .into(),
-    ))
+    let model = app
+        .core
+        .archive_registered_model(&caller, &workspace, &name, true)
+        .await?;
+    Ok(Json(ModelSummary::from(model).into()))
 }
 
 /// Restores a whole model, with all its versions.
@@ -302,11 +300,9 @@ async fn restore_model(
     Authenticated(caller): Authenticated,
     Path((workspace, name)): Path<(String, String)>,
 ) -> RestResult<Json<ModelNameView>> {
-    Ok(Json(
-        app.core
-            .archive_registered_model(&caller, &workspace, &name, false)
-            .await
-            .map(ModelSummary::from)?
-            .into(),
-    ))
+    let model = app
+        .core
+        .archive_registered_model(&caller, &workspace, &name, false)
+        .await?;
+    Ok(Json(ModelSummary::from(model).into()))
 }

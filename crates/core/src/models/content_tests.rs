@@ -91,7 +91,7 @@ fn sources_must_belong_to_what_is_named() {
             .unwrap();
         assert_eq!(
             model.tags[0].value,
-            r#"[{"name":"m","version":1},{"name":"m","version":2}]"#
+            r#"[{"name": "m", "version": 1}, {"name": "m", "version": 2}]"#
         );
     });
 }

@@ -274,9 +274,6 @@ fn note_registration(tx: &mut Tx<'_>, workspace_id: &str, version: &ModelVersion
         .parse::<i64>()
         .map_or_else(|_| version.version.as_str().into(), Into::into);
     listed.push(serde_json::json!({ "name": version.name, "version": number }));
-    let tag = KeyValue::new(
-        TAG_MODEL_VERSIONS,
-        python_json::text(&listed.into()),
-    );
+    let tag = KeyValue::new(TAG_MODEL_VERSIONS, python_json::text(&listed.into()));
     Ok(logged_models::set_tag(tx, model_id, &tag)?)
 }
