@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 
 use super::Context;
 use super::args::{Listing, key_value};
+use super::data::{Download, fetch};
+use super::document::Draft;
 use crate::client::Client;
 use crate::error::{CliError, CliResult};
 use crate::output::{Column, note};
@@ -202,6 +204,28 @@ impl Kind {
         version.map(str::to_owned).ok_or_else(|| {
             CliError::new(format!("the {} `{}` has no version", self.noun, asset.name))
         })
+    }
+
+    /// The end of `create`: sends what a document became, and prints the version that was made.
+    pub(crate) async fn create(
+        &self,
+        context: &Context,
+        draft: &Draft,
+        body: &Value,
+    ) -> CliResult<()> {
+        let client = context.client()?;
+        let made = client
+            .post(&client.path(&[self.collection]), body)
+            .await
+            .map_err(|error| draft.blame(error))?;
+        context.printer.object(made)
+    }
+
+    /// `download`.
+    pub(crate) async fn download(&self, context: &Context, args: &Download) -> CliResult<()> {
+        let named = args.asset.named()?;
+        let found = self.get(context.client()?, &named).await?;
+        fetch(context, &found, &named.name, args.download_path.as_deref()).await
     }
 
     /// `show`.

@@ -83,7 +83,7 @@ pub(crate) async fn run(context: &Context, command: Data) -> CliResult<()> {
         Data::Show(asset) => DATA.show(context, &asset).await,
         Data::Archive(asset) => DATA.act(context, &asset, "archive").await,
         Data::Restore(asset) => DATA.act(context, &asset, "restore").await,
-        Data::Download(args) => download(context, &args).await,
+        Data::Download(args) => DATA.download(context, &args).await,
         Data::Update(args) => DATA.update(context, &args).await,
     }
 }
@@ -114,12 +114,7 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     check_type(&mut draft)?;
     local::send(context, &mut draft, "path", &name).await?;
     let body = draft.body(&["name", "version", "type", "path", "description"])?;
-    let client = context.client()?;
-    let made = client
-        .post(&client.path(&["data"]), &body)
-        .await
-        .map_err(|error| draft.blame(error))?;
-    context.printer.object(made)
+    DATA.create(context, &draft, &body).await
 }
 
 /// The type must fit what lies at a local path; without one, it is taken from there.
@@ -150,12 +145,6 @@ fn check_type(draft: &mut Draft) -> CliResult<()> {
         _ => {}
     }
     Ok(())
-}
-
-async fn download(context: &Context, args: &Download) -> CliResult<()> {
-    let named = args.asset.named()?;
-    let found = DATA.get(context.client()?, &named).await?;
-    fetch(context, &found, &named.name, args.download_path.as_deref()).await
 }
 
 /// Downloads the tree of an asset that the server described.

@@ -113,10 +113,5 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     ])?;
     body["conda_file"] = parts.conda_text().into();
     body["requirements"] = parts.requirements_text().into();
-    let client = context.client()?;
-    let made = client
-        .post(&client.path(&["environments"]), &body)
-        .await
-        .map_err(|error| draft.blame(error))?;
-    context.printer.object(made)
+    ENVIRONMENT.create(context, &draft, &body).await
 }

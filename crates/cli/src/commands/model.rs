@@ -6,7 +6,7 @@ use serde_json::json;
 use super::Context;
 use super::args::File;
 use super::assets::{Asset, List, MODEL, Update};
-use super::data::{Download, fetch};
+use super::data::Download;
 use super::document::Draft;
 use super::local;
 use crate::error::CliResult;
@@ -94,11 +94,7 @@ pub(crate) async fn run(context: &Context, command: Model) -> CliResult<()> {
         Model::Show(asset) => MODEL.show(context, &asset).await,
         Model::Archive(asset) => MODEL.act(context, &asset, "archive").await,
         Model::Restore(asset) => MODEL.act(context, &asset, "restore").await,
-        Model::Download(args) => {
-            let named = args.asset.named()?;
-            let found = MODEL.get(context.client()?, &named).await?;
-            fetch(context, &found, &named.name, args.download_path.as_deref()).await
-        }
+        Model::Download(args) => MODEL.download(context, &args).await,
         Model::Update(args) => MODEL.update(context, &args).await,
         Model::SetAlias(args) => set_alias(context, &args).await,
         Model::DeleteAlias(args) => {
@@ -166,10 +162,5 @@ async fn create(context: &Context, args: &Create) -> CliResult<()> {
     if let Some(flavors) = draft.json("flavors")? {
         body["flavors"] = flavors;
     }
-    let client = context.client()?;
-    let made = client
-        .post(&client.path(&["models"]), &body)
-        .await
-        .map_err(|error| draft.blame(error))?;
-    context.printer.object(made)
+    MODEL.create(context, &draft, &body).await
 }
