@@ -40,6 +40,7 @@ bench: ## measure the release build: start, idle, job overhead, tracking beside 
 	@.venv/bin/python benches/startup.py --bin target/release/lazuli
 	@.venv/bin/python benches/job_overhead.py --bin target/release/lazuli
 	@.venv/bin/python benches/tracking.py --bin target/release/lazuli
+	@.venv/bin/python benches/large_object.py --bin target/release/lazuli
 
 .PHONY: clean
 clean: ## remove what these commands made

@@ -107,7 +107,10 @@ async fn damaged_content_is_not_given_out() {
     for size in [1, 70_000, 3_000_000] {
         let bytes = pattern(size);
         let sha256 = ContentHash::of(&bytes);
-        blobs.put_content_bytes(Bytes::from(bytes.clone())).await.unwrap();
+        blobs
+            .put_content_bytes(Bytes::from(bytes.clone()))
+            .await
+            .unwrap();
         let read = blobs.get_content(&sha256).await.unwrap();
         assert_eq!(read.bytes(4 << 20).await.unwrap(), bytes, "{size}");
 
