@@ -52,8 +52,7 @@ fn a_job_writes_to_its_own_run_and_those_below_it() {
         assert!(child.tags.contains(&KeyValue::new(TAG_PARENT_RUN, &own)));
         assert_eq!(log(&child.info.run_id).await, Ok(()));
         let path = format!("0/{other}/artifacts/x");
-        let body =
-            futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"x"))]);
+        let body = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"x"))]);
         let refused = test
             .core
             .put_artifact(&job, WS, &path, body)
