@@ -6,6 +6,7 @@ import threading
 import mlflow
 import numpy as np
 import pytest
+import requests
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException, RestException
@@ -32,6 +33,31 @@ def test_default_experiment(client):
     default = client.get_experiment("0")
     assert (default.name, default.lifecycle_stage) == ("Default", "active")
     assert default.artifact_location == "mlflow-artifacts:/0"
+
+
+def test_basic_authentication(client, monkeypatch, shared_server):
+    """A name and a password, or any name and a token, in place of a bearer token; neither passes without the right ones."""
+    token = shared_server.token
+    monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
+    shared_server.cli("user", "create", "--name", "basic-user")
+    shared_server.cli("role", "assignment", "create", "--assignee", "basic-user", "--role", "Reader")
+    password = "a password that is long enough"
+    headers = {"Authorization": f"Bearer {token}"}
+    set_to = requests.put(
+        f"{shared_server.plain}/api/v1/principals/basic-user/password", json={"password": password}, headers=headers, timeout=30
+    )
+    assert set_to.status_code == 204
+    for name, secret in [("basic-user", password), ("anyone", token)]:
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", secret)
+        assert client.get_experiment("0").name == "Default"
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "basic-user")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+    with pytest.raises(RestException, match="may not do"):
+        client.create_experiment("not for readers")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "not the password")
+    with pytest.raises(MlflowException, match="UNAUTHENTICATED"):
+        client.get_experiment("0")
 
 
 def test_fluent_logging(client, experiment):
