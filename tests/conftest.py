@@ -129,6 +129,7 @@ def leave_no_client_state():
             mlflow.end_run()
         mlflow.set_tracking_uri(None)
         mlflow.set_registry_uri(None)
+        os.environ.pop("MLFLOW_REGISTRY_URI", None)  # set by the client for its children, and not taken back
 
 
 @pytest.fixture
