@@ -1,6 +1,8 @@
 """The registry with the unmodified MLflow client: names, versions, aliases, stages, tags, searches, logged models, and
 models loaded back by every kind of address."""
 
+import threading
+
 import mlflow
 import pytest
 from mlflow import MlflowClient
@@ -20,6 +22,10 @@ def client(server, monkeypatch):
     yield MlflowClient()
     while mlflow.active_run():
         mlflow.end_run()
+    # the client links prompts in threads of its own, which would try a server that is gone again and again
+    for thread in threading.enumerate():
+        if thread.name.startswith("link_prompt"):
+            thread.join(30)
 
 
 def log_model(**arguments):
