@@ -2,5 +2,4 @@
 //!
 //! Nothing here reads a clock, a file or a random source; a caller passes numbers in and gets numbers back.
 
-pub mod downsample;
 pub mod quantiles;
