@@ -24,11 +24,13 @@ pub mod experiments;
 pub mod jobs;
 mod json;
 pub mod lineage;
+pub mod lists;
 pub mod logged_model_search;
 pub mod logged_models;
 pub mod metric_history;
 pub mod metrics;
 mod migrations;
+pub mod model_lists;
 pub mod model_search;
 pub mod model_versions;
 pub mod models;
@@ -48,10 +50,12 @@ mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;
+pub mod traces;
 #[cfg(test)]
 mod tracking_fixture;
 mod tx;
 mod value;
+pub mod webhooks;
 mod work;
 pub mod workspaces;
 

@@ -35,6 +35,8 @@ pub(crate) const ALL: &[Migration] = migrations![
     "0005_models",
     "0006_jobs_computes",
     "0007_endpoints",
+    "0008_traces",
+    "0010_webhooks",
 ];
 
 /// A migration that a database has.
