@@ -16,6 +16,32 @@ pub fn text(value: &serde_json::Value) -> String {
     }
 }
 
+/// The same with characters that are not ASCII as they are (`ensure_ascii=False`): what is searched for as people type it.
+pub fn unescaped(value: &serde_json::Value) -> String {
+    let mut bytes = Vec::new();
+    let written = value.serialize(&mut Serializer::with_formatter(&mut bytes, Unescaped));
+    match (written, String::from_utf8(bytes)) {
+        (Ok(()), Ok(text)) => text,
+        _ => value.to_string(),
+    }
+}
+
+struct Unescaped;
+
+impl Formatter for Unescaped {
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        Python.begin_array_value(out, first)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        Python.begin_object_key(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        Python.begin_object_value(out)
+    }
+}
+
 struct Python;
 
 impl Formatter for Python {
