@@ -62,7 +62,8 @@ impl ConfinedLocal {
     }
 }
 
-fn look(mut at: PathBuf, location: &Path) -> Result<Option<Metadata>> {
+/// Looks at each step from the root down to a location, and refuses links; what is there, if all of it is.
+pub(crate) fn look(mut at: PathBuf, location: &Path) -> Result<Option<Metadata>> {
     let mut last = None;
     for part in location.parts() {
         at.push(part.as_ref());

@@ -1,18 +1,26 @@
 //! Uploads in parts that arrive one by one, in any order, over many requests and across restarts.
 //!
-//! MLflow's multipart uploads and Azure's block blobs are both this. Parts are objects of their own below
-//! `uploads/<id>/`, so the same code serves every back end; completion streams them, in order, into the object.
+//! MLflow's multipart uploads and Azure's block blobs are both this. All that is known of an upload lies in the storage, so
+//! that a server that starts anew knows it too:
+//!
+//! ```text
+//! uploads/<id>/upload                   what it will become, of how many parts, whether it is done
+//! uploads/<id>/part-00001/<etag>        one attempt at a part; the etag is new for every attempt
+//! ```
+//! Completion joins the attempts that the etags name, in order, into the object: on local disk the kernel copies them, elsewhere
+//! they are streamed. What has become an object is remembered until the sweep, so that a completion may be repeated.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
+use futures::future::ready;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use lazuli_spec::trees::ContentHash;
 use lazuli_spec::{IdSource, Timestamp};
 
 use crate::local_list::sweep_unfinished;
-use crate::{BlobError, BlobKey, BlobMeta, Blobs, Expect, PutResult};
+use crate::{BlobError, BlobKey, BlobMeta, Blobs, Expect, local_join};
 
 /// The highest part number, as S3 has it.
 pub const MAX_PARTS: u32 = 10_000;
@@ -26,8 +34,7 @@ pub struct UploadId(String);
 impl UploadId {
     /// Reads an id.
     pub fn parse(text: &str) -> Result<Self, BlobError> {
-        let good = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good {
+        if is_id(text) {
             return Ok(Self(text.to_owned()));
         }
         Err(BlobError::InvalidKey {
@@ -50,24 +57,65 @@ impl UploadId {
         BlobKey::parse(&format!("{FOLDER}/{}", self.0))
     }
 
-    fn target(&self) -> Result<BlobKey, BlobError> {
-        self.folder()?.join("target")
+    fn record(&self) -> Result<BlobKey, BlobError> {
+        self.folder()?.join("upload")
     }
 
     fn part(&self, number: u32) -> Result<BlobKey, BlobError> {
-        if !(1..=MAX_PARTS).contains(&number) {
-            let reason = "part numbers are 1 to 10000";
-            return Err(BlobError::Part { number, reason });
-        }
         self.folder()?.join(&format!("part-{number:05}"))
     }
 }
 
-/// A part that was uploaded.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What is known of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// The object that it will become.
+    pub target: BlobKey,
+    /// Of how many parts: they are numbered from 1.
+    pub parts: u32,
+    /// It has become the object already.
+    pub done: bool,
+}
+
+impl UploadRecord {
+    fn written(&self) -> Bytes {
+        let state = if self.done { "done" } else { "open" };
+        Bytes::from(format!("{state}\n{}\n{}", self.parts, self.target))
+    }
+
+    fn read(key: &BlobKey, bytes: &[u8]) -> Result<Self, BlobError> {
+        let damaged = |reason: &str| BlobError::Corrupt {
+            key: key.to_string(),
+            reason: reason.to_owned(),
+        };
+        let text = std::str::from_utf8(bytes).map_err(|e| damaged(&e.to_string()))?;
+        // a name has no line feeds
+        let mut lines = text.splitn(3, '\n');
+        let (Some(state), Some(parts), Some(target)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return Err(damaged("it has not the three lines of an upload"));
+        };
+        Ok(Self {
+            target: BlobKey::parse(target)?,
+            parts: parts
+                .parse()
+                .map_err(|_| damaged("its number of parts is none"))?,
+            done: state == "done",
+        })
+    }
+}
+
+/// A part that was uploaded; several attempts at one number may be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartInfo {
     /// Its number, from 1.
     pub number: u32,
+    /// What its upload returned.
+    pub etag: String,
     /// Its size in bytes.
     pub size: u64,
     /// When it was uploaded.
@@ -75,74 +123,160 @@ pub struct PartInfo {
 }
 
 impl Blobs {
-    /// Begins an upload to an object.
+    /// Begins an upload to an object, of so many parts.
     pub async fn create_upload(
         &self,
         key: &BlobKey,
+        parts: u32,
         ids: &dyn IdSource,
     ) -> Result<UploadId, BlobError> {
+        if parts > MAX_PARTS {
+            return Err(fault(parts, "an upload has 10000 parts at most"));
+        }
+        if let Some(root) = self.local_root().map(Path::to_path_buf) {
+            let (root, target) = (root, key.stored().clone());
+            self.blocking(key, move || local_join::check_target(&root, &target))
+                .await?;
+        }
         let id = UploadId(ids.uuid_hex());
-        let target = Bytes::from(key.as_str().to_owned());
-        self.put_bytes(&id.target()?, target).await?;
+        let record = UploadRecord {
+            target: key.clone(),
+            parts,
+            done: false,
+        };
+        self.put_bytes(&id.record()?, record.written()).await?;
         Ok(id)
     }
 
-    /// The object that an upload will become; [`BlobError::NotFound`] when there is no such upload.
-    pub async fn upload_target(&self, id: &UploadId) -> Result<BlobKey, BlobError> {
-        let key = id.target()?;
+    /// What is known of an upload; [`BlobError::NotFound`] when there is none.
+    pub async fn upload(&self, id: &UploadId) -> Result<UploadRecord, BlobError> {
+        let key = id.record()?;
         let bytes = self.get(&key).await?.bytes(8 * 1024).await?;
-        let name = std::str::from_utf8(&bytes).map_err(|e| BlobError::Corrupt {
-            key: key.to_string(),
-            reason: e.to_string(),
-        })?;
-        BlobKey::parse(name)
+        UploadRecord::read(&key, &bytes)
     }
 
-    /// Stores a part; the same number again replaces it. Its hash serves as the part's etag.
+    /// Stores a part and returns its etag; the same number again replaces it.
     pub async fn put_part<S, E>(
         &self,
         id: &UploadId,
         number: u32,
         stream: S,
         expect: &Expect,
-    ) -> Result<PutResult, BlobError>
+        ids: &dyn IdSource,
+    ) -> Result<String, BlobError>
     where
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let part = id.part(number)?;
-        self.upload_target(id).await?;
-        self.put_checked(&part, stream, expect).await
+        let record = self.upload(id).await?;
+        if record.done {
+            return Err(BlobError::NotFound(id.as_str().to_owned()));
+        }
+        if !(1..=record.parts).contains(&number) {
+            return Err(fault(number, "the upload has no part of that number"));
+        }
+        let (part, etag) = (id.part(number)?, ids.uuid_hex());
+        self.put_checked(&part.join(&etag)?, stream, expect).await?;
+        self.forget_older(&part, &etag).await?;
+        Ok(etag)
     }
 
-    /// The parts uploaded so far, by number.
+    /// Earlier attempts at a part need no room. One that came at the same moment stays until the end.
+    async fn forget_older(&self, part: &BlobKey, etag: &str) -> Result<(), BlobError> {
+        let attempts = self.list_folder(Some(part)).await?.files;
+        let this = attempts.iter().find(|one| one.key.file_name() == etag);
+        let Some(this) = this.map(|one| one.modified) else {
+            return Ok(());
+        };
+        for older in attempts.iter().filter(|one| one.modified < this) {
+            self.delete(&older.key).await?;
+        }
+        Ok(())
+    }
+
+    /// The parts uploaded so far, by number; of several attempts, the last one last.
     pub async fn list_parts(&self, id: &UploadId) -> Result<Vec<PartInfo>, BlobError> {
-        self.upload_target(id).await?;
-        let listed = self.list_folder(Some(&id.folder()?)).await?;
-        Ok(listed.files.iter().filter_map(part_info).collect())
+        self.upload(id).await?;
+        let listed: Vec<BlobMeta> = self.list(Some(&id.folder()?)).try_collect().await?;
+        let mut parts: Vec<_> = listed.iter().filter_map(part_info).collect();
+        parts.sort_by_key(|part| (part.number, part.modified));
+        Ok(parts)
     }
 
-    /// Joins the parts, in the order given, into the object, and forgets the upload. With a part may come the hash that its
-    /// upload returned; a part that is not there, or is another by now, fails the completion and changes nothing.
+    /// Joins the parts into the object and remembers that it did. With a part may come the etag that its upload returned;
+    /// a part that is not there, or is another by now, fails the completion and changes nothing.
     pub async fn complete_upload(
         &self,
         id: &UploadId,
-        parts: &[(u32, Option<ContentHash>)],
-        expect: &Expect,
-    ) -> Result<PutResult, BlobError> {
-        let target = self.upload_target(id).await?;
-        let mut keys = Vec::with_capacity(parts.len());
-        for (number, sha256) in parts {
-            let key = id.part(*number)?;
-            if !self.exists(&key).await? {
-                let (number, reason) = (*number, "it was not uploaded");
-                return Err(BlobError::Part { number, reason });
-            }
-            keys.push((*number, key, sha256.clone()));
+        parts: &[(u32, Option<String>)],
+        ids: &dyn IdSource,
+    ) -> Result<(), BlobError> {
+        let mut record = self.upload(id).await?;
+        if record.done {
+            return Ok(());
         }
-        let done = self.put_checked(&target, self.joined(keys), expect).await?;
-        self.abort_upload(id).await?;
-        Ok(done)
+        let keys = self.chosen(id, &record, parts).await?;
+        if let Some(root) = self.local_root().map(Path::to_path_buf) {
+            let stage = id.folder()?.join(&ids.uuid_hex())?;
+            let parts = keys.iter().map(|key| key.stored().clone()).collect();
+            let (stage, target) = (stage.stored().clone(), record.target.stored().clone());
+            let join = local_join::Join {
+                root,
+                parts,
+                stage,
+                target,
+            };
+            self.blocking(&record.target, move || join.run()).await?;
+        } else {
+            let joined = self.joined(keys);
+            self.put_checked(&record.target, joined, &Expect::default())
+                .await?;
+        }
+        record.done = true;
+        self.put_bytes(&id.record()?, record.written()).await?;
+        for part in self.list_folder(Some(&id.folder()?)).await?.folders {
+            self.delete_prefix(&part).await?;
+        }
+        Ok(())
+    }
+
+    /// The attempts that are meant, in order, each part exactly once.
+    async fn chosen(
+        &self,
+        id: &UploadId,
+        record: &UploadRecord,
+        parts: &[(u32, Option<String>)],
+    ) -> Result<Vec<BlobKey>, BlobError> {
+        let mut wanted = HashMap::with_capacity(parts.len());
+        for (number, etag) in parts {
+            if wanted.insert(*number, etag.as_deref()).is_some() {
+                return Err(fault(*number, "it is named twice"));
+            }
+        }
+        let mut there: HashMap<u32, Vec<String>> = HashMap::new();
+        for part in self.list_parts(id).await? {
+            there.entry(part.number).or_default().push(part.etag);
+        }
+        let mut keys = Vec::with_capacity(parts.len());
+        for number in 1..=record.parts {
+            let etag = wanted
+                .remove(&number)
+                .ok_or_else(|| fault(number, "it is missing from the completion"))?;
+            let attempts = there
+                .get(&number)
+                .ok_or_else(|| fault(number, "it was not uploaded"))?;
+            let found = match etag {
+                None => attempts.last(),
+                Some(etag) => attempts.iter().find(|one| *one == etag),
+            };
+            let reason = "its etag is not the one its upload returned";
+            let found = found.ok_or_else(|| fault(number, reason))?;
+            keys.push(id.part(number)?.join(found)?);
+        }
+        match wanted.into_keys().min() {
+            Some(number) => Err(fault(number, "the upload has no part of that number")),
+            None => Ok(keys),
+        }
     }
 
     /// Forgets an upload and its parts; that there was none is no error.
@@ -151,21 +285,23 @@ impl Blobs {
         Ok(())
     }
 
-    /// Forgets uploads whose last part came before this moment, and what a killed process left unfinished on local disk;
-    /// returns how many objects that freed.
+    /// Forgets uploads to which nothing came since this moment; returns how many objects that freed.
     pub async fn sweep_uploads(&self, before: Timestamp) -> Result<u64, BlobError> {
         let root = BlobKey::parse(FOLDER)?;
-        let mut swept = self.sweep_local(before).await?;
+        let mut swept = 0;
         for folder in self.list_folder(Some(&root)).await?.folders {
-            let files = self.list_folder(Some(&folder)).await?.files;
-            if files.iter().all(|file| file.modified < before) {
+            let mut recent = self
+                .list(Some(&folder))
+                .try_filter(|file| ready(file.modified >= before));
+            if recent.try_next().await?.is_none() {
                 swept += self.delete_prefix(&folder).await?;
             }
         }
         Ok(swept)
     }
 
-    async fn sweep_local(&self, before: Timestamp) -> Result<u64, BlobError> {
+    /// Removes what a killed process left unfinished on local disk before this moment; returns how many files that were.
+    pub async fn sweep_unfinished(&self, before: Timestamp) -> Result<u64, BlobError> {
         let Some(root) = self.local_root().map(Path::to_path_buf) else {
             return Ok(0);
         };
@@ -184,55 +320,44 @@ impl Blobs {
             .map_err(|source| BlobError::File { path, source })
     }
 
-    /// The parts' bytes one after the other, each verified as it passes.
+    /// Does something on local disk, beside the tasks.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        key: &BlobKey,
+        work: impl FnOnce() -> object_store::Result<T> + Send + 'static,
+    ) -> Result<T, BlobError> {
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(object_store::Error::from)
+            .flatten()
+            .map_err(|e| BlobError::from_backend(key.as_str(), e))
+    }
+
+    /// The parts' bytes one after the other.
     fn joined(
         &self,
-        keys: Vec<(u32, BlobKey, Option<ContentHash>)>,
+        keys: Vec<BlobKey>,
     ) -> impl Stream<Item = Result<Bytes, BlobError>> + Send + 'static {
         let blobs = self.clone();
         stream::iter(keys)
-            .then(move |(number, key, sha256)| {
+            .then(move |key| {
                 let blobs = blobs.clone();
-                async move {
-                    let read = blobs.get(&key).await?;
-                    Ok::<_, BlobError>(verified(number, sha256, read.stream))
-                }
+                async move { Ok::<_, BlobError>(blobs.get(&key).await?.stream) }
             })
             .try_flatten()
     }
 }
 
-/// Passes a part on, and fails at its end when it is not the part that was announced.
-fn verified<S>(
-    number: u32,
-    sha256: Option<ContentHash>,
-    stream: S,
-) -> impl Stream<Item = Result<Bytes, BlobError>> + Send
-where
-    S: Stream<Item = Result<Bytes, BlobError>> + Send + Unpin + 'static,
-{
-    use sha2::{Digest, Sha256};
-    let state = (stream, Sha256::new(), sha256);
-    stream::try_unfold(state, move |(mut stream, mut hasher, sha256)| async move {
-        if let Some(chunk) = stream.next().await.transpose()? {
-            hasher.update(&chunk);
-            return Ok(Some((chunk, (stream, hasher, sha256))));
-        }
-        let actual = ContentHash::from_digest(hasher.finalize().into());
-        match sha256 {
-            Some(expected) if expected != actual => {
-                let reason = "its etag is not the one its upload returned";
-                Err(BlobError::Part { number, reason })
-            }
-            _ => Ok(None),
-        }
-    })
+const fn fault(number: u32, reason: &'static str) -> BlobError {
+    BlobError::Part { number, reason }
 }
 
+/// `…/part-00001/<etag>`.
 fn part_info(meta: &BlobMeta) -> Option<PartInfo> {
-    let number = meta.key.file_name().strip_prefix("part-")?.parse().ok()?;
-    Some(PartInfo {
+    let (folder, etag) = meta.key.as_str().rsplit_once('/')?;
+    let number = folder.rsplit_once("/part-")?.1.parse().ok()?;
+    is_id(etag).then(|| PartInfo {
         number,
+        etag: etag.to_owned(),
         size: meta.size,
         modified: meta.modified,
     })
