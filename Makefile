@@ -34,12 +34,15 @@ reference: ## write the generated reference pages again
 	@UPDATE_SCHEMA=1 cargo test --package lazuli-store --quiet -- schema
 
 .PHONY: bench
-bench: ## measure the release build: start, idle, job overhead, tracking beside mlflow server
+bench: ## measure the release build: start, idle, job overhead; tracking and artifacts beside mlflow server
 	@tests/support/setup demo
 	@tests/support/stage "build (release)" cargo build --release --locked
 	@.venv/bin/python benches/startup.py --bin target/release/lazuli
 	@.venv/bin/python benches/job_overhead.py --bin target/release/lazuli
 	@.venv/bin/python benches/tracking.py --bin target/release/lazuli
+	@.venv/bin/python benches/scale.py --bin target/release/lazuli --runs 10000
+	@.venv/bin/python benches/training_loop.py --bin target/release/lazuli
+	@.venv/bin/python benches/artifacts.py --bin target/release/lazuli
 	@.venv/bin/python benches/large_object.py --bin target/release/lazuli
 
 .PHONY: clean
