@@ -40,6 +40,7 @@ pub mod run_names;
 pub mod runner;
 pub mod runs;
 pub mod scorers;
+pub mod spans;
 pub mod tokens;
 pub mod traces;
 pub mod trees;

@@ -40,7 +40,12 @@ impl AnyValue {
                 .map_or_else(|| Value::from(special(*number)), Value::Number),
             Self::Bytes(bytes) => Value::from(python_bytes(bytes)),
             Self::List(values) => values.iter().map(Self::to_json).collect(),
-            Self::Map(values) => Value::Object(object(values)),
+            Self::Map(values) => Value::Object(
+                values
+                    .iter()
+                    .map(|pair| (pair.key.clone(), pair.value.to_json()))
+                    .collect::<Map<_, _>>(),
+            ),
         }
     }
 
@@ -52,15 +57,6 @@ impl AnyValue {
             other => python_json::unescaped(&other.to_json()),
         }
     }
-}
-
-/// Attributes by name; of several with one name the last counts.
-pub(crate) fn object(attributes: &[Attribute]) -> Map<String, Value> {
-    let mut fields = Map::with_capacity(attributes.len());
-    for attribute in attributes {
-        fields.insert(attribute.key.clone(), attribute.value.to_json());
-    }
-    fields
 }
 
 fn special(number: f64) -> &'static str {

@@ -1,0 +1,128 @@
+//! What the spans of a batch tell about one trace.
+
+use super::attributes::{CONVERSATION, COST, INPUTS, OUTPUTS, SESSION, TAG_PREFIX, USAGE, USER};
+use super::preview::preview;
+use super::totals::Node;
+use super::{Received, storable};
+use crate::invalid::Invalid;
+use crate::otlp::StatusCode;
+use crate::runs::KeyValue;
+use crate::traces::{Cost, META_SHOWN, TAG_NAME, TokenUsage, TraceState, clean_tag};
+
+/// What a trace learns from some of its spans.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// When the first began, in milliseconds since 1970.
+    pub start_ms: i64,
+    /// When the last ended, if one has.
+    pub end_ms: Option<i64>,
+    /// How the root ended, if it is among them.
+    pub state: Option<TraceState>,
+    /// The beginning of the root's inputs.
+    pub request_preview: Option<String>,
+    /// The beginning of the root's outputs.
+    pub response_preview: Option<String>,
+    /// The session.
+    pub session_id: Option<String>,
+    /// The user.
+    pub user: Option<String>,
+    /// Tags: what describes the sender, and over these what the root carries. The name is one of them.
+    pub tags: Vec<KeyValue>,
+    /// The spans with the tokens they say; none says anything when this is empty.
+    pub tokens: Vec<Node<TokenUsage>>,
+    /// The spans with the cost they say; none says anything when this is empty.
+    pub cost: Vec<Node<Cost>>,
+}
+
+/// What these spans, all of one trace, tell about it.
+pub fn summary(spans: &[Received]) -> Result<Summary, Invalid> {
+    let start = spans.iter().map(|span| span.span.start_ns).min();
+    let end = spans.iter().filter_map(|span| span.span.end_ns).max();
+    let root = spans.iter().find(|span| span.span.parent_span_id.is_none());
+    let preview_of = |key, role| Some(preview(root?.attributes.filled(key)?, role));
+    let session_id = said(spans, &[SESSION, CONVERSATION]);
+    if let Some(session_id) = &session_id {
+        crate::limits::length("Session ID", META_SHOWN, session_id)?;
+    }
+    Ok(Summary {
+        start_ms: start.unwrap_or_default() / 1_000_000,
+        end_ms: end.map(|end| end / 1_000_000),
+        state: root.map(|root| match root.span.status {
+            StatusCode::Error => TraceState::Error,
+            StatusCode::Ok | StatusCode::Unset => TraceState::Ok,
+        }),
+        request_preview: preview_of(INPUTS, "user"),
+        response_preview: preview_of(OUTPUTS, "assistant"),
+        session_id,
+        user: said(spans, &[USER]),
+        tags: tags(spans, root),
+        tokens: nodes(spans, USAGE, |received| received.span.tokens),
+        cost: nodes(spans, COST, |received| received.span.cost),
+    })
+}
+
+/// The first text that a span says under one of the names.
+fn said(spans: &[Received], keys: &[&str]) -> Option<String> {
+    let mut said = spans.iter().filter_map(|span| {
+        let key = keys
+            .iter()
+            .find(|key| span.attributes.filled(key).is_some())?;
+        span.attributes.as_text(key)
+    });
+    said.next().map(|text| storable(&text))
+}
+
+/// Tags that cannot be kept are left out: they came as attributes, and their spans are good.
+fn tags(spans: &[Received], root: Option<&Received>) -> Vec<KeyValue> {
+    let described = spans
+        .iter()
+        .map(|span| &span.resource)
+        .find(|tags| !tags.is_empty());
+    let mut tags: Vec<KeyValue> = Vec::new();
+    for tag in described.into_iter().flat_map(|tags| tags.iter().cloned()) {
+        put(&mut tags, tag);
+    }
+    for (key, _) in root.into_iter().flat_map(|root| root.attributes.iter()) {
+        let value = root.and_then(|root| root.attributes.as_text(key));
+        if let (Some(name), Some(value)) = (key.strip_prefix(TAG_PREFIX), value) {
+            put(&mut tags, KeyValue::new(name, value));
+        }
+    }
+    tags
+}
+
+fn put(tags: &mut Vec<KeyValue>, tag: KeyValue) {
+    if tag.key.contains('\0') || tag.value.contains('\0') {
+        return;
+    }
+    let Ok(tag) = clean_tag(tag) else { return };
+    match tags.iter_mut().find(|known| known.key == tag.key) {
+        Some(known) => known.value = tag.value,
+        None => tags.push(tag),
+    }
+}
+
+fn nodes<T: Copy>(
+    spans: &[Received],
+    key: &str,
+    says: impl Fn(&Received) -> Option<T>,
+) -> Vec<Node<T>> {
+    if !spans.iter().any(|span| span.attributes.has(key)) {
+        return Vec::new();
+    }
+    let node = |received: &Received| Node {
+        span_id: received.span.span_id.clone(),
+        parent_span_id: received.span.parent_span_id.clone(),
+        says: says(received),
+    };
+    spans.iter().map(node).collect()
+}
+
+impl Summary {
+    /// The name among the tags, and the other tags.
+    pub fn split_tags(self) -> (Option<String>, Vec<KeyValue>) {
+        let (names, others): (Vec<KeyValue>, Vec<KeyValue>) =
+            self.tags.into_iter().partition(|tag| tag.key == TAG_NAME);
+        (names.into_iter().next().map(|tag| tag.value), others)
+    }
+}
