@@ -201,6 +201,46 @@ def test_output_formats(shared_server):
     assert wrong.returncode == 2 and "is not JMESPath" in wrong.stderr
 
 
+def test_lists_are_filtered_sorted_and_cut(shared_server, tmp_path):
+    cli, word, names = shared_server.cli, unique("n"), ["--query", "[].name"]
+    (tmp_path / "w").write_text("1")
+    for letter, team in [("a", "vision"), ("b", "text"), ("c", "vision")]:
+        name, tags = f"{word}{letter}", f"tags: {{team: {team}}}\n"
+        (tmp_path / "model.yml").write_text(f"name: {name}\npath: ./w\n{tags}")
+        cli("model", "create", "--file", tmp_path / "model.yml")
+        (tmp_path / "compute.yml").write_text(f"name: {name}\ntype: amlcompute\nsize: 1c1g\n{tags}")
+        cli("compute", "create", "--file", tmp_path / "compute.yml")
+        (tmp_path / "endpoint.yml").write_text(f"name: {name}\nauth_mode: key\n{tags}")
+        cli("online-endpoint", "create", "--file", tmp_path / "endpoint.yml")
+    for noun in ["model", "compute", "online-endpoint"]:
+        listed = cli(noun, "list", "--prefix", word, "--order-by", "name desc", *names, parse=True)
+        assert listed == [f"{word}c", f"{word}b", f"{word}a"], noun
+        listed = cli(noun, "list", "--prefix", word, "--tag", "team=vision", "--max-results", 1, *names, parse=True)
+        assert listed == [f"{word}a"], noun
+    listed = cli("model", "list", "--prefix", word, "--order-by", "created_at desc", *names, parse=True)
+    assert listed == [f"{word}c", f"{word}b", f"{word}a"]
+    cli("model", "archive", "--name", f"{word}b")
+    assert cli("model", "list", "--prefix", word, "--archived-only", *names, parse=True) == [f"{word}b"]
+    assert len(cli("model", "list", "--prefix", word, "--include-archived", *names, parse=True)) == 3
+    assert cli("online-deployment", "list", "--endpoint-name", f"{word}a", "--tag", "x", *names, parse=True) == []
+
+    cli("user", "create", "--name", word, "--kind", "service")
+    token = cli("token", "create", "--name", word, "--for", word, parse=True)
+    assert cli("user", "list", "--kind", "service", "--prefix", word, *names, parse=True) == [word]
+    assert cli("token", "list", "--principal", word, "--state", "active", *names, parse=True) == [word]
+    cli("token", "revoke", token["id"], "--yes")
+    assert cli("token", "list", "--principal", word, "--state", "active", *names, parse=True) == []
+    given = cli("role", "assignment", "create", "--assignee", word, "--role", "Reader", parse=True)
+    listed = cli("role", "assignment", "list", "--assignee", word, "--role", "reader", "--query", "[].id", parse=True)
+    assert listed == [given["id"]]
+    assert cli("role", "list", "--prefix", "Read", *names, parse=True) == ["Reader"]
+    assert cli("workspace", "list", "--prefix", "def", *names, parse=True) == ["default"]
+    first = cli("audit", "list", "--order-by", "at", "--max-results", 1, "--query", "[].sequence", parse=True)
+    assert first == [1]
+    wrong = cli("compute", "list", "--order-by", "colour", check=False)
+    assert wrong.returncode != 0 and "order" in wrong.stderr and "`created_at`" in wrong.stderr
+
+
 # --- computes and jobs
 
 

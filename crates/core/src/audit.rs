@@ -26,7 +26,7 @@ pub struct Verification {
 const BATCH: u32 = 2_000;
 
 impl Core {
-    /// Records, newest first.
+    /// Records, newest first unless asked otherwise.
     pub async fn list_audit(
         &self,
         caller: &Caller,
@@ -35,14 +35,14 @@ impl Core {
     ) -> Result<Page<AuditRecord>> {
         let access = self.server_access(caller, Action::AuditRead).await?;
         let limit = page.limit_or(100, 1_000);
-        let before = match page.page_token.as_deref() {
-            None => i64::MAX,
-            Some(token) => token.parse().map_err(|_| {
+        let after = match page.page_token.as_deref() {
+            None => None,
+            Some(token) => Some(token.parse().map_err(|_| {
                 Error::invalid("page_token", "this page token is not one of this list")
-            })?,
+            })?),
         };
         let rows = access
-            .read(move |tx| Ok(audit::newest(tx, &filter, before, limit + 1)?))
+            .read(move |tx| Ok(audit::list(tx, &filter, after, limit + 1)?))
             .await?;
         Ok(Page::from_rows(rows, limit, |record| {
             record.sequence.to_string()

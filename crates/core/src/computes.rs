@@ -1,11 +1,13 @@
 //! Computes: the clusters jobs run on.
 
 use lazuli_spec::computes::{Compute, ComputeSpec};
+use lazuli_spec::lists::ListFilter;
 use lazuli_spec::{Action, ErrorCode, Page, PageRequest, Timestamp};
 use lazuli_store::computes;
 pub use lazuli_store::computes::NodeRow;
 use lazuli_store::{Tx, jobs};
 
+use crate::lists::Listing;
 use crate::{Caller, Core, Error, Result};
 
 /// A cluster and the nodes it has now.
@@ -116,30 +118,28 @@ impl Core {
             .await
     }
 
-    /// A page of clusters, by name.
+    /// A page of clusters.
     pub async fn list_computes(
         &self,
         caller: &Caller,
         workspace: &str,
+        filter: ListFilter,
         page: PageRequest,
     ) -> Result<Page<ComputeDetails>> {
         let access = self.access(caller, workspace, Action::ComputesRead).await?;
-        let limit = page.limit_or(100, 1_000);
-        let after = page.page_token.unwrap_or_default();
-        let workspace_id = access.workspace_id().to_owned();
+        let listing = Listing::read(&"computes", filter, &page)?;
+        let (search, workspace_id) = (listing.search.clone(), access.workspace_id().to_owned());
         let rows = access
             .read(move |tx| {
-                let rows = computes::list(tx, &workspace_id, &after, limit + 1)?;
-                let with_nodes = rows.into_iter().map(|compute| {
+                let rows = computes::list(tx, &workspace_id, &search)?;
+                let with_nodes = rows.into_iter().map(|(compute, key)| {
                     let nodes = computes::nodes(tx, &workspace_id, &compute.spec.name)?;
-                    Ok(ComputeDetails { compute, nodes })
+                    Ok((ComputeDetails { compute, nodes }, key))
                 });
                 with_nodes.collect::<Result<Vec<_>>>()
             })
             .await?;
-        Ok(Page::from_rows(rows, limit, |details| {
-            details.compute.spec.name.clone()
-        }))
+        Ok(listing.page(rows))
     }
 
     /// Removes a cluster that no job waits for or runs on.

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use lazuli_spec::endpoints::{
     self as words, Endpoint, EndpointKeys, EndpointSpec, KeyType, Traffic,
 };
+use lazuli_spec::lists::ListFilter;
 use lazuli_spec::{Action, ErrorCode, IdSource, Page, PageRequest, Timestamp};
 use lazuli_store::{Tx, deployments, endpoints};
 
+use crate::lists::Listing;
 use crate::{Access, Caller, Core, Error, Result};
 
 /// What of an endpoint is to change. Absent fields stay.
@@ -117,25 +119,23 @@ impl Core {
         access.read(move |tx| find(tx, &workspace_id, &name)).await
     }
 
-    /// The endpoints of a workspace, by name.
+    /// A page of a workspace's endpoints.
     pub async fn list_endpoints(
         &self,
         caller: &Caller,
         workspace: &str,
+        filter: ListFilter,
         page: PageRequest,
     ) -> Result<Page<Endpoint>> {
         let access = self
             .access(caller, workspace, Action::EndpointsRead)
             .await?;
-        let workspace_id = access.workspace_id().to_owned();
-        let limit = page.limit_or(100, 1_000);
-        let after = page.page_token.unwrap_or_default();
+        let listing = Listing::read(&"endpoints", filter, &page)?;
+        let (search, workspace_id) = (listing.search.clone(), access.workspace_id().to_owned());
         let rows = access
-            .read(move |tx| Ok(endpoints::list(tx, &workspace_id, &after, limit + 1)?))
+            .read(move |tx| Ok(endpoints::list(tx, &workspace_id, &search)?))
             .await?;
-        Ok(Page::from_rows(rows, limit, |endpoint| {
-            endpoint.spec.name.clone()
-        }))
+        Ok(listing.page(rows))
     }
 
     /// Changes an endpoint: shares of traffic, description, tags.

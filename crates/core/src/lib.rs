@@ -26,6 +26,7 @@ pub mod experiments;
 pub mod jobs;
 pub mod lineage;
 pub mod links;
+pub(crate) mod lists;
 pub mod logged_models;
 mod memo;
 pub mod metrics;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
+use lazuli_spec::lists::ListFilter;
 use lazuli_spec::principals::{Principal, PrincipalKind};
 use lazuli_spec::roles::{OWNER_ID, RoleAssignment, SERVER_SCOPE};
 use lazuli_spec::tokens::{Token, TokenText};
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::authentication::refused;
+use crate::lists::Listing;
 use crate::{Caller, Core, Error, RequestContext, Result};
 
 /// The administrator made at the first start.
@@ -139,21 +141,21 @@ impl Core {
             .await
     }
 
-    /// Users and services by name.
+    /// A page of users and services, of one kind or of both.
     pub async fn list_principals(
         &self,
         caller: &Caller,
+        kind: Option<PrincipalKind>,
+        filter: ListFilter,
         page: PageRequest,
     ) -> Result<Page<Principal>> {
         let access = self.server_access(caller, Action::PrincipalsRead).await?;
-        let limit = page.limit_or(100, 1_000);
-        let after = page.page_token.unwrap_or_default();
+        let listing = Listing::read(&("principals", kind), filter, &page)?;
+        let search = listing.search.clone();
         let rows = access
-            .read(move |tx| Ok(principals::list(tx, &after, limit + 1)?))
+            .read(move |tx| Ok(principals::list(tx, kind, &search)?))
             .await?;
-        Ok(Page::from_rows(rows, limit, |principal| {
-            principal.name.clone()
-        }))
+        Ok(listing.page(rows))
     }
 
     /// Ends, or gives back, every right of a principal. Ending also takes back its tokens.

@@ -1,11 +1,14 @@
 //! Roles: the built-in ones, custom ones, and who has which where.
 
+use lazuli_spec::lists::ListFilter;
 use lazuli_spec::roles::{
     OWNER_ID, RoleAssignment, RoleDefinition, SERVER_SCOPE, built_in, workspace_scope,
 };
 use lazuli_spec::{Action, ActionSet, Page, PageRequest, names};
-use lazuli_store::{principals, roles};
+use lazuli_store::roles::AssignmentFilter;
+use lazuli_store::{Tx, Value, principals, roles};
 
+use crate::lists::Listing;
 use crate::{Access, Caller, Core, Error, Result};
 
 /// A custom role to be made.
@@ -56,13 +59,41 @@ impl Core {
         Ok(held)
     }
 
-    /// Every role, built-in and custom.
-    pub async fn list_roles(&self, caller: &Caller) -> Result<Vec<RoleDefinition>> {
+    /// A page of the roles, built-in and custom, by name. They are few: what the store has is read whole.
+    pub async fn list_roles(
+        &self,
+        caller: &Caller,
+        are_built_in: Option<bool>,
+        filter: ListFilter,
+        page: PageRequest,
+    ) -> Result<Page<RoleDefinition>> {
         // what the roles mean is no secret: everyone who has one may read them
         let access = self.own(caller, Action::RoleDefinitionsRead);
+        let listing = Listing::read(&("roles", are_built_in), filter, &page)?;
         let mut all = built_in();
         all.extend(access.read(|tx| Ok(roles::definitions(tx)?)).await?);
-        Ok(all)
+        let (filter, after) = (&listing.search.filter, &listing.search.after);
+        all.retain(|role| are_built_in.is_none_or(|wanted| role.built_in == wanted));
+        if let Some(prefix) = &filter.prefix {
+            all.retain(|role| role.name.starts_with(prefix.as_str()));
+        }
+        let order = |one: &str, other: &str| {
+            let order = one.cmp(other);
+            if filter.order.descending {
+                order.reverse()
+            } else {
+                order
+            }
+        };
+        all.sort_by(|one, other| order(&one.name, &other.name));
+        if let Some([Value::Text(last)]) = after.as_deref() {
+            all.retain(|role| order(&role.name, last).is_gt());
+        }
+        let keyed = |role: RoleDefinition| {
+            let key = vec![Value::Text(role.name.clone())];
+            (role, key)
+        };
+        Ok(listing.page(all.into_iter().map(keyed).collect()))
     }
 
     /// Makes a custom role.
@@ -121,13 +152,7 @@ impl Core {
             .write(format!("roleAssignments/{id}"), move |tx, change| {
                 let holder = principals::find(tx, &principal)?
                     .ok_or_else(|| Error::not_found("principal", &principal))?;
-                let found = built_in()
-                    .into_iter()
-                    .chain(roles::definitions(tx)?)
-                    .find(|known| known.id == role || known.name.eq_ignore_ascii_case(&role))
-                    .ok_or_else(|| {
-                        Error::not_found("role", &role).hint("`lazuli role list` shows the roles")
-                    })?;
+                let found = find_role(tx, &role)?;
                 no_wider_than(own, &found)?;
                 let given = RoleAssignment {
                     id,
@@ -179,23 +204,33 @@ impl Core {
         Ok(())
     }
 
-    /// Who has which role in a workspace or, without one, on the whole server.
+    /// Who has which role in a workspace or, without one, on the whole server. The role is meant by name or id.
     pub async fn list_role_assignments(
         &self,
         caller: &Caller,
         workspace: Option<&str>,
+        (principal, role): (Option<String>, Option<String>),
+        filter: ListFilter,
         page: PageRequest,
     ) -> Result<Page<RoleAssignment>> {
         let access = self
             .role_access(caller, workspace, Action::RoleAssignmentsRead)
             .await?;
         let scope = workspace.map_or_else(|| SERVER_SCOPE.to_owned(), workspace_scope);
-        let limit = page.limit_or(100, 1_000);
-        let after = page.page_token.unwrap_or_default();
+        let of = ("role-assignments", &scope, &principal, &role);
+        let listing = Listing::read(&of, filter, &page)?;
+        let search = listing.search.clone();
         let rows = access
-            .read(move |tx| Ok(roles::at_scope(tx, &scope, &after, limit + 1)?))
+            .read(move |tx| {
+                let role_id = match role {
+                    Some(role) => Some(find_role(tx, &role)?.id),
+                    None => None,
+                };
+                let wanted = AssignmentFilter { principal, role_id };
+                Ok(roles::at_scope(tx, &scope, &wanted, &search)?)
+            })
             .await?;
-        Ok(Page::from_rows(rows, limit, |given| given.id.clone()))
+        Ok(listing.page(rows))
     }
 
     async fn role_access(
@@ -209,6 +244,15 @@ impl Core {
             None => self.server_access(caller, action).await,
         }
     }
+}
+
+/// The role of that name or id.
+fn find_role(tx: &mut Tx<'_>, role: &str) -> Result<RoleDefinition> {
+    built_in()
+        .into_iter()
+        .chain(roles::definitions(tx)?)
+        .find(|known| known.id == role || known.name.eq_ignore_ascii_case(role))
+        .ok_or_else(|| Error::not_found("role", role).hint("`lazuli role list` shows the roles"))
 }
 
 /// Nobody gives away more than they have: else a limited token could make itself an owner.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use lazuli_spec::tokens::{Token, TokenText};
+use lazuli_spec::lists::ListFilter;
+use lazuli_spec::tokens::{Token, TokenState, TokenText};
 use lazuli_spec::{Action, ActionSet, Page, PageRequest, Timestamp, names};
+use lazuli_store::tokens::TokenFilter;
 use lazuli_store::{Tx, tokens};
 
+use crate::lists::Listing;
 use crate::{Access, Caller, Core, Error, Result};
 
 /// What a token for oneself is to be.
@@ -27,10 +30,23 @@ const JOB_SCOPES: &[&str] = &[
     "Microsoft.MachineLearningServices/workspaces/experiments/write",
     "Microsoft.MachineLearningServices/workspaces/experiments/runs/*",
     "Microsoft.MachineLearningServices/workspaces/metrics/*",
+    "Microsoft.MachineLearningServices/workspaces/traces/write",
     "Microsoft.MachineLearningServices/workspaces/metadata/artifacts/*",
     "Microsoft.MachineLearningServices/workspaces/models/write",
     "Microsoft.MachineLearningServices/workspaces/data/versions/write",
+    "Microsoft.MachineLearningServices/workspaces/evaluationDatasets/write",
 ];
+
+/// Which tokens to list.
+#[derive(Clone, Debug, Default)]
+pub struct TokenSearch {
+    /// Everybody's, not only one's own.
+    pub everybody: bool,
+    /// Those of this principal, by name.
+    pub principal: Option<String>,
+    /// Only in this state.
+    pub state: Option<TokenState>,
+}
 
 impl Core {
     /// Makes a token and returns its text, which cannot be had again.
@@ -95,22 +111,36 @@ impl Core {
         Ok((token, text))
     }
 
-    /// The caller's tokens, or everybody's for those who may see them.
+    /// The caller's tokens, or another's or everybody's for those who may see them.
     pub async fn list_tokens(
         &self,
         caller: &Caller,
-        everybody: bool,
+        wanted: TokenSearch,
+        filter: ListFilter,
         page: PageRequest,
     ) -> Result<Page<Token>> {
-        let whose = if everybody { Some("") } else { None };
-        let access = self.token_access(caller, whose, Action::TokensRead).await?;
-        let owner = (!everybody).then(|| caller.principal_id().to_owned());
-        let limit = page.limit_or(100, 1_000);
-        let after = page.page_token.unwrap_or_default();
-        let rows = access
-            .read(move |tx| Ok(tokens::list(tx, owner.as_deref(), &after, limit + 1)?))
+        let whose = match (wanted.principal, wanted.everybody) {
+            (Some(name), _) => Some(name),
+            (None, true) => None,
+            (None, false) => Some(caller.name().to_owned()),
+        };
+        let access = self
+            .token_access(
+                caller,
+                Some(whose.as_deref().unwrap_or("")),
+                Action::TokensRead,
+            )
             .await?;
-        Ok(Page::from_rows(rows, limit, |token| token.id.clone()))
+        let wanted = TokenFilter {
+            principal: whose,
+            state: wanted.state,
+        };
+        let listing = Listing::read(&("tokens", &wanted), filter, &page)?;
+        let (search, now) = (listing.search.clone(), self.now());
+        let rows = access
+            .read(move |tx| Ok(tokens::list(tx, &wanted, now, &search)?))
+            .await?;
+        Ok(listing.page(rows))
     }
 
     /// Takes a token back; it is refused from now on.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use lazuli_spec::lists::ListFilter;
 use lazuli_spec::workspaces::{DEFAULT, Workspace};
 use lazuli_spec::{Action, IdSource, Page, PageRequest, Timestamp, names};
 use lazuli_store::workspaces;
 
+use crate::lists::Listing;
 use crate::{Caller, Core, Error, Result};
 
 /// A workspace to be made, or what of it is to change.
@@ -77,31 +79,31 @@ impl Core {
             .await
     }
 
-    /// The workspaces the caller can see, by name.
+    /// A page of the workspaces the caller can see.
     pub async fn list_workspaces(
         &self,
         caller: &Caller,
+        filter: ListFilter,
         page: PageRequest,
     ) -> Result<Page<Workspace>> {
-        let limit = page.limit_or(100, 1_000);
-        let mut after = page.page_token.unwrap_or_default();
+        let listing = Listing::read(&"workspaces", filter, &page)?;
+        let mut search = listing.search.clone();
+        let most = search.limit as usize;
         let mut seen = Vec::new();
-        while seen.len() <= limit as usize {
-            let start = after.clone();
+        while seen.len() < most {
+            let batch = search.clone();
             let rows = self
                 .store()
-                .read(move |tx| Ok::<_, Error>(workspaces::list(tx, &start, limit + 1)?))
+                .read(move |tx| Ok::<_, Error>(workspaces::list(tx, &batch)?))
                 .await?;
-            let Some(last) = rows.last() else { break };
-            after.clone_from(&last.name);
-            seen.extend(
-                rows.into_iter()
-                    .filter(|row| caller.may(&row.name, Action::WorkspacesRead)),
-            );
+            let Some((_, last)) = rows.last() else { break };
+            search.after = Some(last.clone());
+            let visible = rows
+                .into_iter()
+                .filter(|(row, _)| caller.may(&row.name, Action::WorkspacesRead));
+            seen.extend(visible.take(most - seen.len()));
         }
-        Ok(Page::from_rows(seen, limit, |workspace| {
-            workspace.name.clone()
-        }))
+        Ok(listing.page(seen))
     }
 
     /// Changes a workspace's description. `if_match` is the etag the caller read.

@@ -33,6 +33,29 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// Whether a token works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// It does.
+    Active,
+    /// It was taken back.
+    Revoked,
+    /// Its time is over.
+    Expired,
+}
+
+impl TokenState {
+    /// Reads the word for a state.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "active" => Some(Self::Active),
+            "revoked" => Some(Self::Revoked),
+            "expired" => Some(Self::Expired),
+            _ => None,
+        }
+    }
+}
+
 /// The text a caller presents. It is shown once and has no `Debug`.
 pub struct TokenText {
     id: String,

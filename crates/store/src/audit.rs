@@ -74,29 +74,36 @@ pub struct AuditFilter {
     pub workspace: Option<String>,
     /// Only with this outcome.
     pub outcome: Option<Outcome>,
+    /// The oldest first, not the newest.
+    pub oldest_first: bool,
 }
 
-/// A page of records before the given place, newest first.
-pub fn newest(
+/// A page of records beyond the given place in the filter's order.
+pub fn list(
     tx: &mut Tx<'_>,
     filter: &AuditFilter,
-    before: i64,
+    after: Option<i64>,
     limit: u32,
 ) -> Result<Vec<AuditRecord>, StoreError> {
+    let (beyond, order, start) = if filter.oldest_first {
+        (">", "ASC", 0)
+    } else {
+        ("<", "DESC", i64::MAX)
+    };
     let sql = format!(
         "SELECT {COLUMNS} FROM audit_records
-         WHERE sequence < $1
+         WHERE sequence {beyond} $1
            AND ($2 = '' OR principal_name = $2)
            AND ($3 = '' OR substr(action, length(action) - length($3) + 1) = $3)
            AND ($4 = '' OR workspace = $4)
            AND ($5 = '' OR outcome = $5)
-         ORDER BY sequence DESC LIMIT $6"
+         ORDER BY sequence {order} LIMIT $6"
     );
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     tx.query(
         &sql,
         params![
-            before,
+            after.unwrap_or(start),
             text(&filter.principal),
             text(&filter.action),
             text(&filter.workspace),

@@ -2,7 +2,9 @@
 
 use lazuli_spec::Timestamp;
 use lazuli_spec::computes::Compute;
+use lazuli_spec::lists::SortKey;
 
+use crate::lists::{Keyed, List, ListSearch, Rows};
 use crate::{Row, StoreError, Tx, json, params};
 
 /// A node of a cluster.
@@ -82,17 +84,25 @@ pub fn delete(tx: &mut Tx<'_>, workspace_id: &str, name: &str) -> Result<bool, S
     )? > 0)
 }
 
-/// A page of clusters by name, after the given one.
+/// A page of clusters.
 pub fn list(
     tx: &mut Tx<'_>,
     workspace_id: &str,
-    after: &str,
-    limit: u32,
-) -> Result<Vec<Compute>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM computes WHERE workspace_id = $1 AND name > $2 ORDER BY name LIMIT $3"
-    );
-    tx.query(&sql, params![workspace_id, after, limit], from_row)
+    search: &ListSearch,
+) -> Result<Vec<Keyed<Compute>>, StoreError> {
+    let mut list = List::new(tx.dialect(), search);
+    list.equal("workspace_id", workspace_id);
+    list.prefix("name");
+    list.json_tag("spec", Some("tags"));
+    let rows = Rows {
+        columns: COLUMNS,
+        width: 5,
+        from: "computes",
+        read: from_row,
+        sorted_by: &[(SortKey::Name, "name"), (SortKey::CreatedAt, "created_at")],
+        unique: "name",
+    };
+    list.run(tx, &rows)
 }
 
 /// Every cluster of the server, with its workspace's id.

@@ -2,7 +2,9 @@
 
 use lazuli_spec::Timestamp;
 use lazuli_spec::deployments::{Deployment, DeploymentState, Outcome};
+use lazuli_spec::lists::SortKey;
 
+use crate::lists::{Keyed, List, ListSearch, Rows};
 use crate::{Row, StoreError, Tx, params};
 
 const COLUMNS: &str = "workspace_id, spec, binding, generation, state, message, traceback, created_at, created_by, modified_at, revision";
@@ -66,16 +68,27 @@ pub fn find(
     tx.query_opt(&sql, params![workspace_id, endpoint, name], from_row)
 }
 
-/// The deployments of an endpoint by name; there are at most a few dozen.
-pub fn of_endpoint(
+/// A page of an endpoint's deployments.
+pub fn list(
     tx: &mut Tx<'_>,
     workspace_id: &str,
     endpoint: &str,
-) -> Result<Vec<Deployment>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM online_deployments WHERE workspace_id = $1 AND endpoint = $2 ORDER BY name"
-    );
-    tx.query(&sql, params![workspace_id, endpoint], from_row)
+    search: &ListSearch,
+) -> Result<Vec<Keyed<Deployment>>, StoreError> {
+    let mut list = List::new(tx.dialect(), search);
+    list.equal("workspace_id", workspace_id);
+    list.equal("endpoint", endpoint);
+    list.prefix("name");
+    list.json_tag("spec", Some("tags"));
+    let rows = Rows {
+        columns: COLUMNS,
+        width: 11,
+        from: "online_deployments",
+        read: from_row,
+        sorted_by: &[(SortKey::Name, "name"), (SortKey::CreatedAt, "created_at")],
+        unique: "name",
+    };
+    list.run(tx, &rows)
 }
 
 /// Every deployment of the server, for the reconciler.

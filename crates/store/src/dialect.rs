@@ -42,6 +42,21 @@ impl Dialect {
         }
     }
 
+    /// The members of an object in a column of JSON, or of one of its members: rows of `key` and `value`. PostgreSQL's texts
+    /// hold no NUL, so a document with one has no members there.
+    pub(crate) fn json_members(self, column: &str, member: Option<&str>) -> String {
+        match (self, member) {
+            (Dialect::Sqlite, None) => format!("json_each({column})"),
+            (Dialect::Sqlite, Some(member)) => format!("json_each({column}, '$.{member}')"),
+            (Dialect::Postgres, _) => {
+                let step = member.map_or_else(String::new, |member| format!(" -> '{member}'"));
+                format!(
+                    "json_each_text(CASE WHEN position('\\u0000' IN {column}) = 0 THEN CAST({column} AS json){step} END)"
+                )
+            }
+        }
+    }
+
     pub(crate) fn now_micros(self) -> &'static str {
         match self {
             Dialect::Sqlite => "CAST(unixepoch('subsec') * 1000000 AS BIGINT)",

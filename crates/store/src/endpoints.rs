@@ -2,7 +2,9 @@
 
 use lazuli_spec::Timestamp;
 use lazuli_spec::endpoints::{Endpoint, EndpointKeys};
+use lazuli_spec::lists::SortKey;
 
+use crate::lists::{Keyed, List, ListSearch, Rows};
 use crate::{Row, StoreError, Tx, params};
 
 const COLUMNS: &str = "workspace_id, spec, created_at, created_by, modified_at, revision";
@@ -60,21 +62,25 @@ pub fn name_taken(tx: &mut Tx<'_>, name: &str) -> Result<bool, StoreError> {
     Ok(found.is_some())
 }
 
-/// A page of a workspace's endpoints by name, after the given one.
+/// A page of a workspace's endpoints.
 pub fn list(
     tx: &mut Tx<'_>,
     workspace_id: &str,
-    after: &str,
-    limit: u32,
-) -> Result<Vec<Endpoint>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM online_endpoints WHERE workspace_id = $1 AND name > $2 ORDER BY name LIMIT $3"
-    );
-    tx.query(
-        &sql,
-        params![workspace_id, after, i64::from(limit)],
-        from_row,
-    )
+    search: &ListSearch,
+) -> Result<Vec<Keyed<Endpoint>>, StoreError> {
+    let mut list = List::new(tx.dialect(), search);
+    list.equal("workspace_id", workspace_id);
+    list.prefix("name");
+    list.json_tag("spec", Some("tags"));
+    let rows = Rows {
+        columns: COLUMNS,
+        width: 6,
+        from: "online_endpoints",
+        read: from_row,
+        sorted_by: &[(SortKey::Name, "name"), (SortKey::CreatedAt, "created_at")],
+        unique: "name",
+    };
+    list.run(tx, &rows)
 }
 
 /// Every endpoint of the server with its keys, for the gateway's table.

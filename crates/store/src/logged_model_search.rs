@@ -4,7 +4,8 @@ use lazuli_spec::experiments::ExperimentId;
 use lazuli_spec::filters::{Comparison, Kind, Test};
 use lazuli_spec::logged_models::LoggedModel;
 
-use crate::model_search::{Keyed, tag_condition};
+use crate::lists::Keyed;
+use crate::model_search::tag_condition;
 use crate::sql::Statement;
 use crate::{Row, StoreError, Tx, Value, as_params, logged_models};
 

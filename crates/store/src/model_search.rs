@@ -3,6 +3,7 @@
 use lazuli_spec::filters::{Comparison, Kind, OrderBy, Test};
 use lazuli_spec::models::TAG_IS_PROMPT;
 
+pub use crate::lists::Keyed;
 use crate::model_versions::{self, VersionRow};
 use crate::models::{self, ModelRow};
 use crate::sql::Statement;
@@ -17,14 +18,9 @@ pub struct Search {
     pub order: Vec<OrderBy>,
     /// The sort key of the last row of the page before.
     pub after: Option<Vec<Value>>,
-    /// Archived ones too (native dialect hides them, MLflow knows no archive).
-    pub archived: bool,
     /// How many rows at most.
     pub limit: u32,
 }
-
-/// A row and its sort key, for the token of the next page.
-pub type Keyed<T> = (T, Vec<Value>);
 
 /// One key of an order: its SQL expression, its direction, whether it is a number.
 type Key = (&'static str, bool, bool);
@@ -48,11 +44,7 @@ pub fn registered_models(
         &Shape {
             columns: models::COLUMNS,
             from: "registered_models m",
-            fixed: if search.archived {
-                "m.workspace_id = "
-            } else {
-                "m.archived = 0 AND m.workspace_id = "
-            },
+            fixed: "m.workspace_id = ",
             tags,
             width: 7,
             read: models::from_row,

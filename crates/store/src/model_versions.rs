@@ -145,23 +145,6 @@ pub fn newest(tx: &mut Tx<'_>, model_no: i64) -> Result<Option<VersionRow>, Stor
     tx.query_opt(&sql, params![model_no], from_row)
 }
 
-/// A page of one model's versions, newest number first, after the given (number, version).
-pub fn list(
-    tx: &mut Tx<'_>,
-    model_no: i64,
-    archived: bool,
-    after: Option<(i64, &str)>,
-    limit: u32,
-) -> Result<Vec<(i64, VersionRow)>, StoreError> {
-    let (number, version) = after.unwrap_or((i64::MAX, ""));
-    let sql = format!(
-        "SELECT {COLUMNS} FROM {FROM} WHERE v.model_no = $1 AND v.deleted = 0 AND (v.archived = 0 OR $2 = 1)
-         AND (v.number < $3 OR (v.number = $3 AND v.version > $4)) ORDER BY v.number DESC, v.version LIMIT $5"
-    );
-    let values = params![model_no, archived, number, version, limit];
-    tx.query(&sql, values, |row| Ok((row.get(19)?, from_row(row)?)))
-}
-
 /// Adds tags and aliases.
 pub fn complete(tx: &mut Tx<'_>, rows: &mut [VersionRow]) -> Result<(), StoreError> {
     let numbers: Vec<i64> = rows.iter().map(|row| row.version_no).collect();

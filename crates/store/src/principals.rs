@@ -1,7 +1,9 @@
 //! Rows of `principals`.
 
+use lazuli_spec::lists::SortKey;
 use lazuli_spec::principals::{Principal, PrincipalKind};
 
+use crate::lists::{Keyed, List, ListSearch, Rows};
 use crate::{Row, StoreError, Tx, params};
 
 const COLUMNS: &str = "id, kind, name, display_name, disabled, created_at, created_by";
@@ -64,10 +66,26 @@ pub fn find_login(
     tx.query_opt(&sql, params![name], |row| Ok((from_row(row)?, row.get(7)?)))
 }
 
-/// A page of principals by name, after the given one.
-pub fn list(tx: &mut Tx<'_>, after: &str, limit: u32) -> Result<Vec<Principal>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM principals WHERE name > $1 ORDER BY name LIMIT $2");
-    tx.query(&sql, params![after, i64::from(limit)], from_row)
+/// A page of principals, of one kind or of all.
+pub fn list(
+    tx: &mut Tx<'_>,
+    kind: Option<PrincipalKind>,
+    search: &ListSearch,
+) -> Result<Vec<Keyed<Principal>>, StoreError> {
+    let mut list = List::new(tx.dialect(), search);
+    if let Some(kind) = kind {
+        list.equal("kind", kind.as_str());
+    }
+    list.prefix("name");
+    let rows = Rows {
+        columns: COLUMNS,
+        width: 7,
+        from: "principals",
+        read: from_row,
+        sorted_by: &[(SortKey::Name, "name"), (SortKey::CreatedAt, "created_at")],
+        unique: "name",
+    };
+    list.run(tx, &rows)
 }
 
 /// Refuses, or accepts again, every credential of a principal. Says whether there is such a one.

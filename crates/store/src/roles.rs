@@ -1,8 +1,10 @@
 //! Rows of `role_definitions` and `role_assignments`.
 
 use lazuli_spec::Timestamp;
+use lazuli_spec::lists::SortKey;
 use lazuli_spec::roles::{RoleAssignment, RoleDefinition};
 
+use crate::lists::{Keyed, List, ListSearch, Rows};
 use crate::{Row, StoreError, Tx, params};
 
 fn definition(row: &Row<'_>) -> Result<RoleDefinition, StoreError> {
@@ -93,19 +95,42 @@ pub fn of_principal(
     )
 }
 
-/// A page of what was given at one scope, by id.
+/// Which assignments a list is to show.
+#[derive(Clone, Debug, Default)]
+pub struct AssignmentFilter {
+    /// Only those of the principal with this name.
+    pub principal: Option<String>,
+    /// Only those of the role with this id.
+    pub role_id: Option<String>,
+}
+
+/// A page of what was given at one scope.
 pub fn at_scope(
     tx: &mut Tx<'_>,
     scope: &str,
-    after: &str,
-    limit: u32,
-) -> Result<Vec<RoleAssignment>, StoreError> {
-    tx.query(
-        "SELECT id, principal_id, role_id, scope FROM role_assignments
-         WHERE scope = $1 AND id > $2 ORDER BY id LIMIT $3",
-        params![scope, after, i64::from(limit)],
-        assignment,
-    )
+    filter: &AssignmentFilter,
+    search: &ListSearch,
+) -> Result<Vec<Keyed<RoleAssignment>>, StoreError> {
+    let mut list = List::new(tx.dialect(), search);
+    list.equal("a.scope", scope);
+    if let Some(name) = &filter.principal {
+        let name = list.bind(name.as_str());
+        list.only(format!(
+            "a.principal_id = (SELECT p.id FROM principals p WHERE p.name = {name})"
+        ));
+    }
+    if let Some(role) = &filter.role_id {
+        list.equal("a.role_id", role.as_str());
+    }
+    let rows = Rows {
+        columns: "a.id, a.principal_id, a.role_id, a.scope",
+        width: 4,
+        from: "role_assignments a",
+        read: assignment,
+        sorted_by: &[(SortKey::CreatedAt, "a.created_at")],
+        unique: "a.id",
+    };
+    list.run(tx, &rows)
 }
 
 /// How many principals that can still act hold this role at this scope, the given assignment not counted.

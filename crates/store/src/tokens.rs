@@ -1,9 +1,11 @@
 //! Rows of `tokens`: hashes, never secrets.
 
 use lazuli_spec::Timestamp;
+use lazuli_spec::lists::SortKey;
 use lazuli_spec::principals::{Principal, PrincipalKind};
-use lazuli_spec::tokens::Token;
+use lazuli_spec::tokens::{Token, TokenState};
 
+use crate::lists::{Keyed, List, ListSearch, Rows};
 use crate::{Row, StoreError, Tx, params};
 
 const COLUMNS: &str =
@@ -89,22 +91,58 @@ pub fn credential(tx: &mut Tx<'_>, id: &str) -> Result<Option<Credential>, Store
     })
 }
 
-/// A page of tokens that people made (not those of jobs), of one principal or of all, by id.
+/// Which tokens a list is to show.
+#[derive(Clone, Debug, Default)]
+pub struct TokenFilter {
+    /// Only of the principal with this name.
+    pub principal: Option<String>,
+    /// Only in this state.
+    pub state: Option<TokenState>,
+}
+
+/// A page of tokens that people made (not those of jobs), in their state at `now`.
 pub fn list(
     tx: &mut Tx<'_>,
-    principal_id: Option<&str>,
-    after: &str,
-    limit: u32,
-) -> Result<Vec<Token>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM tokens t
-         WHERE t.job IS NULL AND t.id > $1 AND ($2 = '' OR t.principal_id = $2) ORDER BY t.id LIMIT $3"
-    );
-    tx.query(
-        &sql,
-        params![after, principal_id.unwrap_or(""), i64::from(limit)],
-        from_row,
-    )
+    filter: &TokenFilter,
+    now: Timestamp,
+    search: &ListSearch,
+) -> Result<Vec<Keyed<Token>>, StoreError> {
+    let mut list = List::new(tx.dialect(), search);
+    list.only("t.job IS NULL");
+    if let Some(name) = &filter.principal {
+        let name = list.bind(name.as_str());
+        list.only(format!(
+            "t.principal_id = (SELECT p.id FROM principals p WHERE p.name = {name})"
+        ));
+    }
+    // a revoked token counts as revoked, also when its time is over
+    match filter.state {
+        None => {}
+        Some(TokenState::Revoked) => list.only("t.revoked_at IS NOT NULL"),
+        Some(TokenState::Expired) => {
+            let now = list.bind(now.0);
+            list.only(format!("t.revoked_at IS NULL AND t.expires_at <= {now}"));
+        }
+        Some(TokenState::Active) => {
+            let now = list.bind(now.0);
+            list.only(format!(
+                "t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > {now})"
+            ));
+        }
+    }
+    list.prefix("t.name");
+    let rows = Rows {
+        columns: COLUMNS,
+        width: 8,
+        from: "tokens t",
+        read: from_row,
+        sorted_by: &[
+            (SortKey::CreatedAt, "t.created_at"),
+            (SortKey::Name, "t.name"),
+        ],
+        unique: "t.id",
+    };
+    list.run(tx, &rows)
 }
 
 /// Takes a token back. Says whether there was one that still stood.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use lazuli_spec::lists::SortKey;
 use lazuli_spec::workspaces::Workspace;
 
+use crate::lists::{Keyed, List, ListSearch, Rows};
 use crate::{Row, StoreError, Tx, params};
 
 const COLUMNS: &str =
@@ -57,10 +59,24 @@ pub fn name_of(tx: &mut Tx<'_>, id: &str) -> Result<Option<String>, StoreError> 
     )
 }
 
-/// A page of workspaces by name, after the given one.
-pub fn list(tx: &mut Tx<'_>, after: &str, limit: u32) -> Result<Vec<Workspace>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM workspaces WHERE name > $1 ORDER BY name LIMIT $2");
-    tx.query(&sql, params![after, i64::from(limit)], from_row)
+/// A page of workspaces.
+pub fn list(tx: &mut Tx<'_>, search: &ListSearch) -> Result<Vec<Keyed<Workspace>>, StoreError> {
+    let mut list = List::new(tx.dialect(), search);
+    list.prefix("name");
+    list.json_tag("tags", None);
+    let rows = Rows {
+        columns: COLUMNS,
+        width: 8,
+        from: "workspaces",
+        read: from_row,
+        sorted_by: &[
+            (SortKey::Name, "name"),
+            (SortKey::CreatedAt, "created_at"),
+            (SortKey::UpdatedAt, "updated_at"),
+        ],
+        unique: "name",
+    };
+    list.run(tx, &rows)
 }
 
 /// Changes what may be changed of a workspace.

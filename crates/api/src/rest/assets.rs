@@ -7,14 +7,17 @@ use lazuli_core::Error;
 use lazuli_core::assets::{AssetFilter, AssetOrder, Labels, Made};
 use lazuli_spec::PageRequest;
 use lazuli_spec::assets::{Asset, ListView};
+use lazuli_spec::lists::SortKey;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::extract::{Tagged, put_status};
+use super::list_queries::{order, tag, view};
 
 /// Which names to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct AssetQuery {
     limit: Option<u32>,
     page_token: Option<String>,
@@ -32,6 +35,7 @@ pub struct AssetQuery {
 /// Which versions to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct VersionQuery {
     limit: Option<u32>,
     page_token: Option<String>,
@@ -85,17 +89,19 @@ impl From<UpdateAsset> for Labels {
 impl AssetQuery {
     /// The filter and the page asked for.
     pub(crate) fn read(self) -> Result<(AssetFilter, PageRequest), Error> {
-        let (order, descending) = order(self.order_by.as_deref())?;
-        let tag = self.tag.map(|text| match text.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (text, None),
-        });
+        let order = order(
+            self.order_by.as_deref(),
+            &[SortKey::Name, SortKey::CreatedAt],
+        )?;
         let filter = AssetFilter {
             view: view(self.view.as_deref())?,
             prefix: self.prefix,
-            tag,
-            order,
-            descending,
+            tag: self.tag.map(tag),
+            order: match order.key {
+                SortKey::CreatedAt => AssetOrder::CreatedAt,
+                _ => AssetOrder::Name,
+            },
+            descending: order.descending,
         };
         let page = PageRequest {
             limit: self.limit,
@@ -113,33 +119,6 @@ impl VersionQuery {
             page_token: self.page_token,
         };
         Ok((view(self.view.as_deref())?, page))
-    }
-}
-
-fn view(text: Option<&str>) -> Result<ListView, Error> {
-    Ok(text.map_or(Ok(ListView::default()), ListView::parse)?)
-}
-
-fn order(text: Option<&str>) -> Result<(AssetOrder, bool), Error> {
-    let words: Vec<&str> = text.unwrap_or("name").split_whitespace().collect();
-    let wrong = || {
-        Error::invalid("order_by", "this is not an order of this list")
-            .hint("write `name` or `created_at`, with ` desc` for backwards")
-    };
-    let (key, direction) = match words.as_slice() {
-        [key] => (*key, "asc"),
-        [key, direction] => (*key, *direction),
-        _ => return Err(wrong()),
-    };
-    let order = match key {
-        "name" => AssetOrder::Name,
-        "created_at" => AssetOrder::CreatedAt,
-        _ => return Err(wrong()),
-    };
-    match direction.to_ascii_lowercase().as_str() {
-        "asc" => Ok((order, false)),
-        "desc" => Ok((order, true)),
-        _ => Err(wrong()),
     }
 }
 

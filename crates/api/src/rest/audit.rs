@@ -1,15 +1,15 @@
 //! `/api/v1/audit`.
 
 use axum::extract::State;
-use lazuli_core::Error;
-use lazuli_spec::audit::{AuditRecord, Outcome};
-use lazuli_spec::{Action, PageRequest};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use lazuli_spec::audit::AuditRecord;
+use lazuli_spec::Action;
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
 use super::extract::{Json, Query};
+use super::list_queries::AuditQuery;
 use crate::AppState;
 use crate::auth::Authenticated;
 use crate::routing::{Permission, Routes};
@@ -77,22 +77,6 @@ pub struct AuditVerification {
     problem: Option<String>,
 }
 
-/// Which records to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct AuditQuery {
-    limit: Option<u32>,
-    page_token: Option<String>,
-    /// Only of this principal, by name.
-    principal: Option<String>,
-    /// Only actions that end so, for example `jobs/write`.
-    action: Option<String>,
-    /// Only in this workspace.
-    workspace: Option<String>,
-    /// `allowed`, `denied` or `unauthenticated`.
-    outcome: Option<String>,
-}
-
 /// The routes of this noun.
 pub(crate) fn add_routes(routes: &mut Routes) {
     routes.rest(Permission::Server(Action::AuditRead), routes!(list_audit));
@@ -100,36 +84,17 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 }
 
 /// Who did what, newest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "audit",
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditQuery),
     responses((status = 200, body = AuditList), (status = "4XX", body = ProblemDetails)))]
 async fn list_audit(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Query(query): Query<AuditQuery>,
 ) -> RestResult<Json<AuditList>> {
-    let wrong = |text: &str| {
-        Error::invalid(
-            "outcome",
-            format!("`{text}` is none of `allowed`, `denied`, `unauthenticated`"),
-        )
-    };
-    let outcome = match query.outcome.as_deref() {
-        None => None,
-        Some(text) => Some(Outcome::parse(text).ok_or_else(|| wrong(text))?),
-    };
-    let filter = lazuli_core::audit::AuditFilter {
-        principal: query.principal,
-        action: query.action,
-        workspace: query.workspace,
-        outcome,
-    };
-    let paging = PageRequest {
-        limit: query.limit,
-        page_token: query.page_token,
-    };
+    let (filter, page) = query.read()?;
     let page = app
         .core
-        .list_audit(&caller, filter, paging)
+        .list_audit(&caller, filter, page)
         .await?
         .map(AuditRecordView::from);
     Ok(Json(AuditList {

@@ -15,8 +15,9 @@ use utoipa_axum::routes;
 
 use super::endpoints::mistake;
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{IfMatch, Json, Paging, Path, Query, Tagged, put_status};
+use super::extract::{IfMatch, Json, Path, Query, Tagged, put_status};
 use super::jobs::document;
+use super::list_queries::ListQuery;
 use crate::AppState;
 use crate::auth::Authenticated;
 use crate::routing::{Permission, Routes};
@@ -114,16 +115,17 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 
 /// The clusters of a workspace, by name.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/computes", tag = "computes",
-    params(("workspace" = String, Path), Paging), responses((status = 200, body = ComputeList), (status = "4XX", body = ProblemDetails)))]
+    params(("workspace" = String, Path), ListQuery), responses((status = 200, body = ComputeList), (status = "4XX", body = ProblemDetails)))]
 async fn list_computes(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path(workspace): Path<String>,
-    Query(paging): Query<Paging>,
+    Query(query): Query<ListQuery>,
 ) -> RestResult<Json<ComputeList>> {
+    let (filter, page) = query.read()?;
     let page = app
         .core
-        .list_computes(&caller, &workspace, paging.into())
+        .list_computes(&caller, &workspace, filter, page)
         .await?
         .map(ComputeView::from);
     Ok(Json(ComputeList {

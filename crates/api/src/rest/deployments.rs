@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::endpoints::{document, mistake};
 use super::errors::{ProblemDetails, RestResult};
 use super::extract::{IfMatch, Json, Path, Query, Tagged, put_status};
+use super::list_queries::ListQuery;
 use super::text::Text;
 use crate::AppState;
 use crate::auth::Authenticated;
@@ -128,6 +129,8 @@ fn shown_model(deployment: &Deployment) -> Option<String> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DeploymentList {
     items: Vec<DeploymentView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
 }
 
 /// What is to change. Absent fields stay.
@@ -194,19 +197,23 @@ type Names = Path<(String, String, String)>;
 
 /// The deployments of an endpoint, by name.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/online-endpoints/{endpoint}/deployments", tag = "online deployments",
-    params(("workspace" = String, Path), ("endpoint" = String, Path)),
+    params(("workspace" = String, Path), ("endpoint" = String, Path), ListQuery),
     responses((status = 200, body = DeploymentList), (status = "4XX", body = ProblemDetails)))]
 async fn list_deployments(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path((workspace, endpoint)): Path<(String, String)>,
+    Query(query): Query<ListQuery>,
 ) -> RestResult<Json<DeploymentList>> {
-    let found = app
+    let (filter, page) = query.read()?;
+    let page = app
         .core
-        .list_deployments(&caller, &workspace, &endpoint)
-        .await?;
+        .list_deployments(&caller, &workspace, &endpoint, filter, page)
+        .await?
+        .map(DeploymentView::from);
     Ok(Json(DeploymentList {
-        items: found.into_iter().map(DeploymentView::from).collect(),
+        items: page.items,
+        next_page_token: page.next_page_token,
     }))
 }
 

@@ -16,7 +16,8 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{IfMatch, Json, Paging, Path, Query, Tagged, put_status};
+use super::extract::{IfMatch, Json, Path, Query, Tagged, put_status};
+use super::list_queries::ListQuery;
 use super::text::Text;
 use crate::AppState;
 use crate::auth::Authenticated;
@@ -176,16 +177,17 @@ pub(crate) fn mistake(error: YamlError) -> Error {
 
 /// The endpoints of a workspace, by name.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/online-endpoints", tag = "online endpoints",
-    params(("workspace" = String, Path), Paging), responses((status = 200, body = EndpointList), (status = "4XX", body = ProblemDetails)))]
+    params(("workspace" = String, Path), ListQuery), responses((status = 200, body = EndpointList), (status = "4XX", body = ProblemDetails)))]
 async fn list_endpoints(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path(workspace): Path<String>,
-    Query(paging): Query<Paging>,
+    Query(query): Query<ListQuery>,
 ) -> RestResult<Json<EndpointList>> {
+    let (filter, page) = query.read()?;
     let page = app
         .core
-        .list_endpoints(&caller, &workspace, paging.into())
+        .list_endpoints(&caller, &workspace, filter, page)
         .await?
         .map(EndpointView::from);
     Ok(Json(EndpointList {

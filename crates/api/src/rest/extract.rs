@@ -6,9 +6,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use lazuli_core::Error;
-use lazuli_spec::{PageRequest, Timestamp};
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use lazuli_spec::Timestamp;
+use serde::Serialize;
 
 use super::errors::Problem;
 
@@ -32,25 +31,6 @@ pub struct Path<T>(pub T);
 #[derive(Debug, FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Problem))]
 pub struct Query<T>(pub T);
-
-/// The paging parameters of every list.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Paging {
-    /// How many items at most.
-    pub limit: Option<u32>,
-    /// The `next_page_token` of the page before.
-    pub page_token: Option<String>,
-}
-
-impl From<Paging> for PageRequest {
-    fn from(paging: Paging) -> Self {
-        Self {
-            limit: paging.limit,
-            page_token: paging.page_token,
-        }
-    }
-}
 
 /// The `If-Match` header, if there is one: an etag is the moment of the last change.
 #[derive(Clone, Copy, Debug)]

@@ -19,6 +19,7 @@ pub mod job_query;
 pub mod job_view;
 pub mod jobs;
 pub mod links;
+pub mod list_queries;
 pub mod model_views;
 pub mod models;
 pub(crate) mod openapi;

@@ -6,9 +6,9 @@ use lazuli_core::Error;
 use lazuli_core::models::{ModelChange, ModelSummary, NewModel};
 use lazuli_spec::models::ModelVersion;
 use lazuli_spec::runs::KeyValue;
-use lazuli_spec::{Page, PageRequest};
+use lazuli_spec::Page;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::assets::agreed;
 
@@ -239,29 +239,6 @@ pub struct SetAlias {
 impl SetAlias {
     pub(crate) fn version(&self) -> &str {
         &self.version
-    }
-}
-
-/// Which models to list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct ModelQuery {
-    limit: Option<u32>,
-    page_token: Option<String>,
-    /// Archived ones too.
-    #[serde(default)]
-    include_archived: bool,
-}
-
-impl ModelQuery {
-    pub(crate) fn read(self) -> (PageRequest, bool) {
-        (
-            PageRequest {
-                limit: self.limit,
-                page_token: self.page_token,
-            },
-            self.include_archived,
-        )
     }
 }
 

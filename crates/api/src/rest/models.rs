@@ -10,9 +10,9 @@ use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
 use super::extract::{IfMatch, Json, Path, Query, Tagged, put_status};
+use super::list_queries::{ModelQuery, ModelVersionQuery};
 use super::model_views::{
-    CreateModel, ModelList, ModelNameList, ModelNameView, ModelQuery, ModelView, SetAlias,
-    UpdateModel,
+    CreateModel, ModelList, ModelNameList, ModelNameView, ModelView, SetAlias, UpdateModel,
 };
 use crate::AppState;
 use crate::auth::Authenticated;
@@ -53,10 +53,10 @@ async fn list_models(
     Path(workspace): Path<String>,
     Query(query): Query<ModelQuery>,
 ) -> RestResult<Json<ModelNameList>> {
-    let (page, archived) = query.read();
+    let (filter, page) = query.read()?;
     Ok(Json(
         app.core
-            .list_models(&caller, &workspace, page, archived)
+            .list_models(&caller, &workspace, filter, page)
             .await?
             .into(),
     ))
@@ -124,18 +124,18 @@ async fn get_newest_model(
 
 /// The versions of a model, the greatest number first.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/models/{name}/versions", tag = "models",
-    params(("workspace" = String, Path), ("name" = String, Path), ModelQuery),
+    params(("workspace" = String, Path), ("name" = String, Path), ModelVersionQuery),
     responses((status = 200, body = ModelList), (status = "4XX", body = ProblemDetails)))]
 async fn list_model_versions(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path((workspace, name)): Path<(String, String)>,
-    Query(query): Query<ModelQuery>,
+    Query(query): Query<ModelVersionQuery>,
 ) -> RestResult<Json<ModelList>> {
-    let (page, archived) = query.read();
+    let (filter, page) = query.read()?;
     Ok(Json(
         app.core
-            .list_model_versions(&caller, &workspace, &name, page, archived)
+            .list_model_versions(&caller, &workspace, &name, filter, page)
             .await?
             .into(),
     ))

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{Json, Paging, Path, Query};
+use super::extract::{Json, Path, Query};
+use super::list_queries::PrincipalQuery;
 use crate::AppState;
 use crate::auth::{Authenticated, RequestWorkspace};
 use crate::routing::{Permission, Routes};
@@ -145,16 +146,17 @@ async fn whoami(
 }
 
 /// Users and services.
-#[utoipa::path(get, path = "/api/v1/principals", tag = "identity", params(Paging),
+#[utoipa::path(get, path = "/api/v1/principals", tag = "identity", params(PrincipalQuery),
     responses((status = 200, body = PrincipalList), (status = "4XX", body = ProblemDetails)))]
 async fn list_principals(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
-    Query(paging): Query<Paging>,
+    Query(query): Query<PrincipalQuery>,
 ) -> RestResult<Json<PrincipalList>> {
+    let (kind, filter, page) = query.read()?;
     let page = app
         .core
-        .list_principals(&caller, paging.into())
+        .list_principals(&caller, kind, filter, page)
         .await?
         .map(PrincipalView::from);
     Ok(Json(PrincipalList {

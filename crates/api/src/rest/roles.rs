@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{Json, Paging, Path, Query};
+use super::extract::{Json, Path, Query};
+use super::list_queries::{AssignmentQuery, RoleQuery};
 use crate::AppState;
 use crate::auth::Authenticated;
 use crate::routing::{Permission, Routes};
@@ -44,6 +45,8 @@ impl From<RoleDefinition> for RoleView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoleList {
     items: Vec<RoleView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
 }
 
 /// A custom role to be made.
@@ -136,21 +139,24 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     );
 }
 
-/// Every role, built-in and custom.
-#[utoipa::path(get, path = "/api/v1/roles", tag = "roles",
+/// Every role, built-in and custom, by name.
+#[utoipa::path(get, path = "/api/v1/roles", tag = "roles", params(RoleQuery),
     responses((status = 200, body = RoleList), (status = "4XX", body = ProblemDetails)))]
 async fn list_roles(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
+    Query(query): Query<RoleQuery>,
 ) -> RestResult<Json<RoleList>> {
-    let items = app
+    let (are_built_in, filter, page) = query.read()?;
+    let page = app
         .core
-        .list_roles(&caller)
+        .list_roles(&caller, are_built_in, filter, page)
         .await?
-        .into_iter()
-        .map(RoleView::from)
-        .collect();
-    Ok(Json(RoleList { items }))
+        .map(RoleView::from);
+    Ok(Json(RoleList {
+        items: page.items,
+        next_page_token: page.next_page_token,
+    }))
 }
 
 /// Makes a custom role.
@@ -172,14 +178,14 @@ async fn create_role(
 }
 
 /// Who has which role on the whole server.
-#[utoipa::path(get, path = "/api/v1/role-assignments", tag = "roles", params(Paging),
+#[utoipa::path(get, path = "/api/v1/role-assignments", tag = "roles", params(AssignmentQuery),
     responses((status = 200, body = RoleAssignmentList), (status = "4XX", body = ProblemDetails)))]
 async fn list_server_assignments(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
-    Query(paging): Query<Paging>,
+    Query(query): Query<AssignmentQuery>,
 ) -> RestResult<Json<RoleAssignmentList>> {
-    list(&app, &caller, None, paging).await
+    list(&app, &caller, None, query).await
 }
 
 /// Gives a role on the whole server.
@@ -211,15 +217,15 @@ async fn unassign_on_server(
 
 /// Who has which role in a workspace.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/role-assignments", tag = "roles",
-    params(("workspace" = String, Path), Paging),
+    params(("workspace" = String, Path), AssignmentQuery),
     responses((status = 200, body = RoleAssignmentList), (status = "4XX", body = ProblemDetails)))]
 async fn list_workspace_assignments(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
     Path(workspace): Path<String>,
-    Query(paging): Query<Paging>,
+    Query(query): Query<AssignmentQuery>,
 ) -> RestResult<Json<RoleAssignmentList>> {
-    list(&app, &caller, Some(&workspace), paging).await
+    list(&app, &caller, Some(&workspace), query).await
 }
 
 /// Gives a role in a workspace.
@@ -258,11 +264,12 @@ async fn list(
     app: &AppState,
     caller: &lazuli_core::Caller,
     workspace: Option<&str>,
-    paging: Paging,
+    query: AssignmentQuery,
 ) -> RestResult<Json<RoleAssignmentList>> {
+    let (holder, filter, page) = query.read()?;
     let page = app
         .core
-        .list_role_assignments(caller, workspace, paging.into())
+        .list_role_assignments(caller, workspace, holder, filter, page)
         .await?;
     let page = page.map(RoleAssignmentView::from);
     Ok(Json(RoleAssignmentList {

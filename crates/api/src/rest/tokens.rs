@@ -7,11 +7,12 @@ use axum::http::StatusCode;
 use lazuli_core::tokens::NewToken;
 use lazuli_spec::tokens::Token;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
 use super::extract::{Json, Path, Query};
+use super::list_queries::TokenQuery;
 use crate::AppState;
 use crate::auth::Authenticated;
 use crate::routing::{Permission, Routes};
@@ -78,17 +79,6 @@ pub struct CreateToken {
     principal: Option<String>,
 }
 
-/// Which tokens to list.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct TokenFilter {
-    limit: Option<u32>,
-    page_token: Option<String>,
-    /// Everybody's, not only one's own.
-    #[serde(default)]
-    all: bool,
-}
-
 /// The routes of this noun.
 pub(crate) fn add_routes(routes: &mut Routes) {
     routes.rest(Permission::Authenticated, routes!(list_tokens));
@@ -97,20 +87,17 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 }
 
 /// One's own tokens, or everybody's.
-#[utoipa::path(get, path = "/api/v1/tokens", tag = "identity",
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "identity", params(TokenQuery),
     responses((status = 200, body = TokenList), (status = "4XX", body = ProblemDetails)))]
 async fn list_tokens(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
-    Query(filter): Query<TokenFilter>,
+    Query(query): Query<TokenQuery>,
 ) -> RestResult<Json<TokenList>> {
-    let paging = lazuli_spec::PageRequest {
-        limit: filter.limit,
-        page_token: filter.page_token,
-    };
+    let (wanted, filter, page) = query.read()?;
     let page = app
         .core
-        .list_tokens(&caller, filter.all, paging)
+        .list_tokens(&caller, wanted, filter, page)
         .await?
         .map(TokenView::from);
     Ok(Json(TokenList {

@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::errors::{ProblemDetails, RestResult};
-use super::extract::{IfMatch, Json, Paging, Path, Query, Tagged};
+use super::extract::{IfMatch, Json, Path, Query, Tagged};
+use super::list_queries::WorkspaceQuery;
 use crate::AppState;
 use crate::auth::Authenticated;
 use crate::routing::{Permission, Routes};
@@ -95,16 +96,17 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 }
 
 /// The workspaces the caller can see.
-#[utoipa::path(get, path = "/api/v1/workspaces", tag = "workspaces", params(Paging),
+#[utoipa::path(get, path = "/api/v1/workspaces", tag = "workspaces", params(WorkspaceQuery),
     responses((status = 200, body = WorkspaceList), (status = "4XX", body = ProblemDetails)))]
 async fn list_workspaces(
     State(app): State<AppState>,
     Authenticated(caller): Authenticated,
-    Query(paging): Query<Paging>,
+    Query(query): Query<WorkspaceQuery>,
 ) -> RestResult<Json<WorkspaceList>> {
+    let (filter, page) = query.read()?;
     let page = app
         .core
-        .list_workspaces(&caller, paging.into())
+        .list_workspaces(&caller, filter, page)
         .await?
         .map(WorkspaceView::from);
     Ok(Json(WorkspaceList {

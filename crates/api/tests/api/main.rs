@@ -6,6 +6,7 @@ mod assets;
 mod bench;
 mod identity;
 mod links;
+mod lists;
 mod mlflow;
 mod models;
 mod reference;

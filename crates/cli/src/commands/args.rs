@@ -43,9 +43,10 @@ pub(crate) struct File {
 /// How much of a list to show.
 #[derive(Debug, Args)]
 pub(crate) struct Listing {
-    /// Show at most this many.
-    #[arg(long, short = 'r', value_name = "COUNT")]
-    pub(crate) max_results: Option<usize>,
+    #[command(flatten)]
+    pub(crate) sorted: Sorted,
+    #[command(flatten)]
+    tag: Tag,
     /// Show archived ones as well.
     #[arg(long)]
     pub(crate) include_archived: bool,
@@ -56,13 +57,114 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// The query parameters that say the same to the server.
-    pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn query(&self) -> Query {
         let view = match (self.archived_only, self.include_archived) {
-            (true, _) => "ArchivedOnly",
-            (false, true) => "All",
-            (false, false) => return Vec::new(),
+            (true, _) => Some("ArchivedOnly".to_owned()),
+            (false, true) => Some("All".to_owned()),
+            (false, false) => None,
         };
-        vec![("list_view_type", view.to_owned())]
+        [
+            said("list_view_type", view.as_ref()),
+            self.sorted.query(),
+            self.tag.query(),
+        ]
+        .concat()
+    }
+}
+
+/// In which order to show a list, and how much of it.
+#[derive(Debug, Args)]
+pub(crate) struct Sorted {
+    /// Show at most this many.
+    #[arg(long, short = 'r', value_name = "COUNT")]
+    pub(crate) max_results: Option<usize>,
+    #[command(flatten)]
+    order: Order,
+}
+
+/// In which order to show a list.
+#[derive(Debug, Args)]
+pub(crate) struct Order {
+    /// Sort by this, for example `name` or `created_at desc`.
+    #[arg(long, value_name = "FIELD")]
+    order_by: Option<String>,
+}
+
+/// Which things to show, by their names.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    #[command(flatten)]
+    pub(crate) sorted: Sorted,
+    /// Only names that begin so.
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+}
+
+/// Which things to show, by their names and tags.
+#[derive(Debug, Args)]
+pub(crate) struct Tagged {
+    #[command(flatten)]
+    pub(crate) named: Named,
+    #[command(flatten)]
+    tag: Tag,
+}
+
+/// Which things to show, by their tags.
+#[derive(Debug, Args)]
+pub(crate) struct Tag {
+    /// Only with this tag.
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    tag: Option<String>,
+}
+
+/// Query parameters of a list.
+pub(crate) type Query = Vec<(&'static str, String)>;
+
+fn said(key: &'static str, value: Option<&String>) -> Query {
+    value
+        .map(|value| (key, value.clone()))
+        .into_iter()
+        .collect()
+}
+
+impl Order {
+    /// The query parameter that says the same to the server.
+    pub(crate) fn query(&self) -> Query {
+        said("order_by", self.order_by.as_ref())
+    }
+}
+
+impl Sorted {
+    /// The query parameters that say the same to the server.
+    pub(crate) fn query(&self) -> Query {
+        self.order.query()
+    }
+}
+
+impl Named {
+    /// The query parameters that say the same to the server.
+    pub(crate) fn query(&self) -> Query {
+        let prefix = said("prefix", self.prefix.as_ref());
+        [self.sorted.query(), prefix].concat()
+    }
+}
+
+impl Tag {
+    /// The query parameter that says the same to the server.
+    pub(crate) fn query(&self) -> Query {
+        said("tag", self.tag.as_ref())
+    }
+}
+
+impl Tagged {
+    /// The query parameters that say the same to the server.
+    pub(crate) fn query(&self) -> Query {
+        [self.named.query(), self.tag.query()].concat()
+    }
+
+    /// How many to show.
+    pub(crate) fn most(&self) -> Option<usize> {
+        self.named.sorted.max_results
     }
 }
 

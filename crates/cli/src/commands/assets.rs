@@ -85,6 +85,9 @@ pub(crate) struct List {
     /// List the versions of this one.
     #[arg(long, short = 'n')]
     name: Option<String>,
+    /// Only names that begin so.
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
     #[command(flatten)]
     listing: Listing,
 }
@@ -242,13 +245,13 @@ impl Kind {
             Some(name) => client.path(&[self.collection, name, "versions"]),
             None => client.path(&[self.collection]),
         };
-        let items = if self.collection == MODEL.collection {
-            list_models(client, &path, &args.listing).await?
-        } else {
-            client
-                .list(&path, &args.listing.query(), args.listing.max_results)
-                .await?
-        };
+        let mut query = args.listing.query();
+        if let Some(prefix) = &args.prefix {
+            query.push(("prefix", prefix.clone()));
+        }
+        let items = client
+            .list(&path, &query, args.listing.sorted.max_results)
+            .await?;
         context.printer.list(items, self.columns)
     }
 
@@ -284,32 +287,6 @@ impl Kind {
             .printer
             .object(client.patch(&path, &body, tag.as_deref()).await?)
     }
-}
-
-/// The list of models knows archived ones too, or none of them; archived ones alone are picked here.
-async fn list_models(client: &Client, path: &str, listing: &Listing) -> CliResult<Vec<Value>> {
-    let all = listing.include_archived || listing.archived_only;
-    let query: &[(&str, String)] = if all {
-        &[("include_archived", "true".to_owned())]
-    } else {
-        &[]
-    };
-    let mut items = client
-        .list(
-            path,
-            query,
-            listing.max_results.filter(|_| !listing.archived_only),
-        )
-        .await?;
-    if listing.archived_only {
-        items.retain(|item| {
-            item.get("archived")
-                .and_then(Value::as_bool)
-                .unwrap_or(false)
-        });
-        items.truncate(listing.max_results.unwrap_or(usize::MAX));
-    }
-    Ok(items)
 }
 
 /// The body of a PATCH: changed fields only; a map such as `tags` is sent whole, with the change in it.

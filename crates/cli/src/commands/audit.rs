@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::Context;
+use super::args::Order;
 use crate::client::server_path;
 use crate::error::CliResult;
 use crate::output::{Column, note};
@@ -26,6 +27,7 @@ pub(crate) enum Audit {
     /// List records, newest first.
     #[command(after_help = "Examples:
   lazuli audit list --max-results 50
+  lazuli audit list --order-by at --action jobs/write
   lazuli audit list --principal admin --outcome denied -o json")]
     List(List),
     /// Check the whole chain: a changed, missing or reordered record is found and named.
@@ -50,6 +52,8 @@ pub(crate) struct List {
     /// Only this outcome: allowed, denied, unauthenticated.
     #[arg(long)]
     outcome: Option<String>,
+    #[command(flatten)]
+    order: Order,
 }
 
 /// Runs a command on the audit log.
@@ -63,10 +67,12 @@ pub(crate) async fn run(context: &Context, command: Audit) -> CliResult<ExitCode
                 ("workspace", args.workspace),
                 ("outcome", args.outcome),
             ];
-            let query: Vec<(&str, String)> = filters
-                .into_iter()
-                .filter_map(|(key, value)| Some((key, value?)))
-                .collect();
+            let mut query = args.order.query();
+            query.extend(
+                filters
+                    .into_iter()
+                    .filter_map(|(key, value)| Some((key, value?))),
+            );
             let records = client
                 .list(&server_path(&["audit"]), &query, Some(args.max_results))
                 .await?;

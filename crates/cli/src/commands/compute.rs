@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use lazuli_spec::computes::ComputeSpec;
 
 use super::Context;
-use super::args::{Consent, File, Name};
+use super::args::{Consent, File, Name, Tagged};
 use super::document::Draft;
 use crate::error::{CliError, CliResult};
 use crate::output::{Column, note};
@@ -27,7 +27,10 @@ pub(crate) enum Compute {
   lazuli compute create --file cluster.yml")]
     Create(Create),
     /// List computes.
-    List,
+    #[command(after_help = "Examples:
+  lazuli compute list
+  lazuli compute list --prefix gpu --tag team=vision --order-by 'created_at desc'")]
+    List(Tagged),
     /// Show one compute.
     Show(Name),
     /// Change the number of nodes or the idle time.
@@ -98,8 +101,10 @@ pub(crate) async fn run(context: &Context, command: Compute) -> CliResult<()> {
     let client = context.client()?;
     match command {
         Compute::Create(args) => create(context, &args).await,
-        Compute::List => context.printer.list(
-            client.list(&client.path(&["computes"]), &[], None).await?,
+        Compute::List(args) => context.printer.list(
+            client
+                .list(&client.path(&["computes"]), &args.query(), args.most())
+                .await?,
             COLUMNS,
         ),
         Compute::Show(name) => context

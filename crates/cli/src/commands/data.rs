@@ -24,6 +24,7 @@ pub(crate) enum Data {
     /// List data assets, or the versions of one.
     #[command(after_help = "Examples:
   lazuli data list
+  lazuli data list --prefix iris --tag team=vision --order-by 'created_at desc'
   lazuli data list --name iris -o json")]
     List(List),
     /// Show a data asset.

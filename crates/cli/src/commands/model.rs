@@ -24,6 +24,8 @@ pub(crate) enum Model {
     Create(Create),
     /// List models, or the versions of one.
     #[command(after_help = "Examples:
+  lazuli model list --prefix tum --tag team=vision --order-by 'updated_at desc'
+  lazuli model list --archived-only
   lazuli model list --name tumours --query '[].version' -o tsv")]
     List(List),
     /// Show a model.

@@ -5,7 +5,7 @@ use lazuli_spec::deployments::DeploymentSpec;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::args::{Consent, File, Name};
+use super::args::{Consent, File, Name, Tagged};
 use super::assets::change;
 use super::document::{Draft, is_local};
 use super::online_endpoint::COLLECTION;
@@ -34,7 +34,10 @@ pub(crate) enum OnlineDeployment {
   lazuli online-deployment create --endpoint-name tumours --name blue --set model=azureml:tumours@champion")]
     Create(Create),
     /// List the deployments of an endpoint.
-    List(Of),
+    #[command(after_help = "Examples:
+  lazuli online-deployment list --endpoint-name tumours
+  lazuli online-deployment list --endpoint-name tumours --tag stage=test --order-by 'created_at desc'")]
+    List(List),
     /// Show a deployment.
     Show(One),
     /// Change the number of instances, description or tags.
@@ -55,6 +58,15 @@ pub(crate) struct Of {
     /// The endpoint.
     #[arg(long, short = 'e', value_name = "NAME")]
     endpoint_name: String,
+}
+
+/// Options of `online-deployment list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    of: Of,
+    #[command(flatten)]
+    listing: Tagged,
 }
 
 /// One deployment.
@@ -159,11 +171,12 @@ pub(crate) async fn run(context: &Context, command: OnlineDeployment) -> CliResu
     let client = context.client()?;
     match command {
         OnlineDeployment::Create(args) => create(context, &args).await,
-        OnlineDeployment::List(of) => {
-            let path = client.path(&[COLLECTION, &of.endpoint_name, "deployments"]);
+        OnlineDeployment::List(args) => {
+            let path = client.path(&[COLLECTION, &args.of.endpoint_name, "deployments"]);
+            let (query, most) = (args.listing.query(), args.listing.most());
             context
                 .printer
-                .list(client.list(&path, &[], None).await?, COLUMNS)
+                .list(client.list(&path, &query, most).await?, COLUMNS)
         }
         OnlineDeployment::Show(one) => context
             .printer

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::args::{Consent, File, Name};
+use super::args::{Consent, File, Name, Tagged};
 use super::document::Draft;
 use super::wait;
 use crate::client::{Client, push_segments};
@@ -34,7 +34,10 @@ pub(crate) enum OnlineEndpoint {
   lazuli online-endpoint create --file endpoint.yml")]
     Create(Create),
     /// List endpoints.
-    List,
+    #[command(after_help = "Examples:
+  lazuli online-endpoint list
+  lazuli online-endpoint list --prefix tum --tag team=vision --order-by 'created_at desc'")]
+    List(Tagged),
     /// Show an endpoint.
     #[command(after_help = "Examples:
   lazuli online-endpoint show tumours --query scoring_uri -o tsv")]
@@ -146,8 +149,10 @@ pub(crate) async fn run(context: &Context, command: OnlineEndpoint) -> CliResult
     let client = context.client()?;
     match command {
         OnlineEndpoint::Create(args) => create(context, &args).await,
-        OnlineEndpoint::List => {
-            let endpoints = client.list(&client.path(&[COLLECTION]), &[], None).await?;
+        OnlineEndpoint::List(args) => {
+            let endpoints = client
+                .list(&client.path(&[COLLECTION]), &args.query(), args.most())
+                .await?;
             context.printer.list(
                 endpoints
                     .into_iter()

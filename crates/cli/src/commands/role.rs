@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::args::Consent;
+use super::args::{Consent, Named, Query, Sorted};
 use crate::client::{Client, server_path};
 use crate::error::{CliError, CliResult};
 use crate::output::{Column, note};
@@ -25,7 +25,9 @@ const ASSIGNMENTS: &[Column] = &[
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
     /// List roles.
-    List,
+    #[command(after_help = "Examples:
+  lazuli role list --built-in false")]
+    List(List),
     /// Show what a role allows.
     #[command(after_help = "Examples:
   lazuli role show 'AzureML Data Scientist'")]
@@ -37,6 +39,48 @@ pub(crate) enum Role {
     /// Who holds which role.
     #[command(subcommand)]
     Assignment(Assignment),
+}
+
+/// Options of `role list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only built-in roles, or only your own.
+    #[arg(long, value_name = "true|false")]
+    built_in: Option<bool>,
+    #[command(flatten)]
+    named: Named,
+}
+
+impl List {
+    fn query(&self) -> Query {
+        let built_in = self.built_in.map(|wanted| ("built_in", wanted.to_string()));
+        self.named.query().into_iter().chain(built_in).collect()
+    }
+}
+
+/// Options of `role assignment list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListAssignments {
+    #[command(flatten)]
+    place: Place,
+    /// Only those of this user or service.
+    #[arg(long, value_name = "NAME")]
+    assignee: Option<String>,
+    /// Only those of this role, by name or id.
+    #[arg(long)]
+    role: Option<String>,
+    #[command(flatten)]
+    sorted: Sorted,
+}
+
+impl ListAssignments {
+    fn query(&self) -> Query {
+        let filters = [("principal", &self.assignee), ("role", &self.role)];
+        let said = filters
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value.clone()?)));
+        self.sorted.query().into_iter().chain(said).collect()
+    }
 }
 
 /// Options of `role show`.
@@ -72,7 +116,10 @@ pub(crate) enum Assignment {
   lazuli role assignment create --assignee ci --role Reader --on-server")]
     Create(Assign),
     /// List who holds which role.
-    List(Place),
+    #[command(after_help = "Examples:
+  lazuli role assignment list --assignee anna
+  lazuli role assignment list --role Owner --order-by 'created_at desc'")]
+    List(ListAssignments),
     /// Take a role away.
     Delete(Unassign),
 }
@@ -113,8 +160,14 @@ pub(crate) struct Unassign {
 pub(crate) async fn run(context: &Context, command: Role) -> CliResult<()> {
     let client = context.client()?;
     match command {
-        Role::List => context.printer.list(
-            client.list(&server_path(&["roles"]), &[], None).await?,
+        Role::List(args) => context.printer.list(
+            client
+                .list(
+                    &server_path(&["roles"]),
+                    &args.query(),
+                    args.named.sorted.max_results,
+                )
+                .await?,
             ROLES,
         ),
         Role::Show(args) => {
@@ -148,8 +201,9 @@ async fn assignment(context: &Context, command: Assignment) -> CliResult<()> {
                 .printer
                 .object(client.post(&path(client, &args.place, &[]), &body).await?)
         }
-        Assignment::List(place) => {
-            let mut given = client.list(&path(client, &place, &[]), &[], None).await?;
+        Assignment::List(args) => {
+            let (path, query) = (path(client, &args.place, &[]), args.query());
+            let mut given = client.list(&path, &query, args.sorted.max_results).await?;
             if context.printer.for_people() {
                 name_parts(client, &mut given).await;
             }

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::args::Consent;
+use super::args::{Consent, Named};
 use crate::client::server_path;
 use crate::error::{CliError, CliResult};
 use crate::output::{Column, note};
@@ -28,6 +28,10 @@ pub(crate) enum Token {
   lazuli token create --name dashboard --scope '*/read' --query token -o tsv")]
     Create(Create),
     /// List tokens (never their text).
+    #[command(after_help = "Examples:
+  lazuli token list --state active
+  lazuli token list --all --order-by 'created_at desc'
+  lazuli token list --principal ci --prefix nightly")]
     List(List),
     /// Take a token back; it stops working at once.
     Revoke(Revoke),
@@ -56,6 +60,14 @@ pub(crate) struct List {
     /// Everybody's tokens, not only yours.
     #[arg(long)]
     all: bool,
+    /// Those of this user or service.
+    #[arg(long, value_name = "NAME")]
+    principal: Option<String>,
+    /// Only in this state: active, revoked, expired.
+    #[arg(long)]
+    state: Option<String>,
+    #[command(flatten)]
+    named: Named,
 }
 
 /// Options of `token revoke`.
@@ -94,13 +106,20 @@ pub(crate) async fn run(context: &Context, command: Token) -> CliResult<()> {
             Ok(())
         }
         Token::List(args) => {
-            let query: &[(&str, String)] = if args.all {
-                &[("all", "true".to_owned())]
-            } else {
-                &[]
-            };
+            let mut query = args.named.query();
+            let filters = [
+                ("all", args.all.then(|| "true".to_owned())),
+                ("principal", args.principal),
+                ("state", args.state),
+            ];
+            query.extend(
+                filters
+                    .into_iter()
+                    .filter_map(|(key, value)| Some((key, value?))),
+            );
+            let most = args.named.sorted.max_results;
             context.printer.list(
-                client.list(&server_path(&["tokens"]), query, None).await?,
+                client.list(&server_path(&["tokens"]), &query, most).await?,
                 COLUMNS,
             )
         }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::args::Name;
+use super::args::{Name, Named};
 use crate::client::server_path;
 use crate::error::{CliError, CliResult};
 use crate::output::{Column, note};
@@ -29,7 +29,9 @@ pub(crate) enum User {
   lazuli token create --name ci-runner --for ci --expires-in 90d")]
     Create(Create),
     /// List users and services.
-    List,
+    #[command(after_help = "Examples:
+  lazuli user list --kind service --prefix ci- --order-by 'created_at desc'")]
+    List(List),
     /// Refuse every credential of a user from now on.
     Disable(Name),
     /// Let a user in again.
@@ -52,6 +54,16 @@ pub(crate) struct Create {
     /// Name shown to people.
     #[arg(long)]
     display_name: Option<String>,
+}
+
+/// Options of `user list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only these: user, service.
+    #[arg(long)]
+    kind: Option<String>,
+    #[command(flatten)]
+    named: Named,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,12 +92,14 @@ pub(crate) async fn run(context: &Context, command: User) -> CliResult<()> {
                 .printer
                 .object(client.post(&server_path(&["principals"]), &body).await?)
         }
-        User::List => context.printer.list(
-            client
-                .list(&server_path(&["principals"]), &[], None)
-                .await?,
-            COLUMNS,
-        ),
+        User::List(args) => {
+            let mut query = args.named.query();
+            query.extend(args.kind.map(|kind| ("kind", kind)));
+            let most = args.named.sorted.max_results;
+            let path = server_path(&["principals"]);
+            let found = client.list(&path, &query, most).await?;
+            context.printer.list(found, COLUMNS)
+        }
         User::Disable(name) => set_disabled(context, name.get(), true).await,
         User::Enable(name) => set_disabled(context, name.get(), false).await,
         User::SetPassword(name) => {

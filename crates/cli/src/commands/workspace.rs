@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::Context;
-use super::args::File;
+use super::args::{File, Tagged};
 use super::document::Draft;
 use crate::client::server_path;
 use crate::error::CliResult;
@@ -24,7 +24,9 @@ pub(crate) enum Workspace {
   lazuli workspace create --name radiology --description \"Image models\"")]
     Create(Create),
     /// List the workspaces you may see.
-    List,
+    #[command(after_help = "Examples:
+  lazuli workspace list --prefix radio --order-by 'updated_at desc'")]
+    List(Tagged),
     /// Show a workspace.
     Show(Show),
 }
@@ -80,9 +82,9 @@ pub(crate) async fn run(context: &Context, command: Workspace) -> CliResult<()> 
                 .map_err(|error| draft.blame(error))?;
             context.printer.object(made)
         }
-        Workspace::List => context.printer.list(
+        Workspace::List(args) => context.printer.list(
             client
-                .list(&server_path(&["workspaces"]), &[], None)
+                .list(&server_path(&["workspaces"]), &args.query(), args.most())
                 .await?,
             COLUMNS,
         ),

@@ -15,11 +15,13 @@ use std::collections::BTreeMap;
 
 use lazuli_spec::deployments::{Binding, Deployment, DeploymentSpec, DeploymentState, Outcome};
 use lazuli_spec::endpoints::{Endpoint, EndpointKeys};
-use lazuli_spec::{Action, Timestamp};
+use lazuli_spec::lists::ListFilter;
+use lazuli_spec::{Action, Page, PageRequest, Timestamp};
 use lazuli_store::{deployments, endpoints};
 
 pub use self::runtime::{DeploymentMetrics, InstanceStatus, Latency, LogContainer, ModelRuntime};
 use crate::endpoints::{check_etag, find as find_endpoint, next_moment};
+use crate::lists::Listing;
 use crate::{Caller, Core, Error, Result};
 
 /// What of a deployment is to change. Absent fields stay.
@@ -126,23 +128,28 @@ impl Core {
             .await
     }
 
-    /// The deployments of an endpoint, by name.
+    /// A page of an endpoint's deployments.
     pub async fn list_deployments(
         &self,
         caller: &Caller,
         workspace: &str,
         endpoint: &str,
-    ) -> Result<Vec<Deployment>> {
+        filter: ListFilter,
+        page: PageRequest,
+    ) -> Result<Page<Deployment>> {
         let access = self
             .access(caller, workspace, Action::DeploymentsRead)
             .await?;
-        let (workspace_id, endpoint) = (access.workspace_id().to_owned(), endpoint.to_owned());
-        access
+        let listing = Listing::read(&("deployments", endpoint), filter, &page)?;
+        let (search, endpoint) = (listing.search.clone(), endpoint.to_owned());
+        let workspace_id = access.workspace_id().to_owned();
+        let rows = access
             .read(move |tx| {
                 find_endpoint(tx, &workspace_id, &endpoint)?;
-                Ok(deployments::of_endpoint(tx, &workspace_id, &endpoint)?)
+                Ok(deployments::list(tx, &workspace_id, &endpoint, &search)?)
             })
-            .await
+            .await?;
+        Ok(listing.page(rows))
     }
 
     /// Deletes a deployment that takes no traffic; its processes end.

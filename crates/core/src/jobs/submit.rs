@@ -11,6 +11,7 @@ use lazuli_spec::runs::KeyValue;
 use lazuli_spec::{Action, Timestamp, computes as compute_words};
 use lazuli_store::experiments::NewExperiment;
 use lazuli_store::jobs::{self, JobRow, OutputRow, Progress};
+use lazuli_store::lists::ListSearch;
 use lazuli_store::runs::NewRun;
 use lazuli_store::{Tx, computes, experiments, run_tags, runs};
 
@@ -89,9 +90,9 @@ fn compute(tx: &mut Tx<'_>, workspace_id: &str, spec: &CommandJob) -> Result<Str
     {
         return Ok(compute_words::DEFAULT.to_owned());
     }
-    let known: Vec<String> = computes::list(tx, workspace_id, "", 10)?
+    let known: Vec<String> = computes::list(tx, workspace_id, &ListSearch::first(10))?
         .into_iter()
-        .map(|compute| format!("`{}`", compute.spec.name))
+        .map(|(compute, _)| format!("`{}`", compute.spec.name))
         .collect();
     let hint = match known.as_slice() {
         [] => "make one with `lazuli compute create`".to_owned(),

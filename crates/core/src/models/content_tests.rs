@@ -1,6 +1,7 @@
 //! Where versions come from, over a whole core, on every back end that is at hand.
 
 use lazuli_blob::BlobKey;
+use lazuli_spec::lists::ListFilter;
 use lazuli_spec::runs::KeyValue;
 use lazuli_spec::trees::Tree;
 use lazuli_spec::{ErrorCode, PageRequest};
@@ -261,12 +262,12 @@ fn uploads_become_versions_that_never_change() {
             .unwrap();
         assert_eq!(latest.version, "2024-rc.1");
         let versions = core
-            .list_model_versions(me, WS, "net", PageRequest::default(), false)
+            .list_model_versions(me, WS, "net", ListFilter::default(), PageRequest::default())
             .await
             .unwrap();
         assert_eq!(versions.items.len(), 1);
         let models = core
-            .list_models(me, WS, PageRequest::default(), false)
+            .list_models(me, WS, ListFilter::default(), PageRequest::default())
             .await
             .unwrap();
         assert_eq!(

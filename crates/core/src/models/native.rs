@@ -1,14 +1,15 @@
 //! Models in the native dialect: found by version or label, listed, changed, archived and restored.
 
 use lazuli_blob::BlobKey;
+use lazuli_spec::lists::ListFilter;
 use lazuli_spec::models::{self as rules, ModelVersion, RegisteredModel, Stage};
 use lazuli_spec::runs::KeyValue;
 use lazuli_spec::trees::{Tree, TreeId};
 use lazuli_spec::{Action, ErrorCode, Page, PageRequest, Timestamp};
-use lazuli_store::model_search::{self, Search};
-use lazuli_store::model_versions;
+use lazuli_store::{model_lists, model_versions};
 
-use super::{find_model, find_version, key_from_token, refused, sources, token_of};
+use super::{find_model, find_version, refused, sources};
+use crate::lists::Listing;
 use crate::{Access, Caller, Core, Error, Result};
 
 /// What of a version is to change. Absent fields stay.
@@ -118,80 +119,43 @@ impl Core {
         Ok((version, id, tree))
     }
 
-    /// Models by name, each with its newest version.
+    /// A page of models, each with its newest version.
     pub async fn list_models(
         &self,
         caller: &Caller,
         workspace: &str,
+        filter: ListFilter,
         page: PageRequest,
-        archived: bool,
     ) -> Result<Page<ModelSummary>> {
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
-        let limit = page.limit_or(100, 1_000);
-        let after = page
-            .page_token
-            .as_deref()
-            .map(|token| key_from_token(&["models"], token))
-            .transpose()?;
-        let search = Search {
-            after,
-            archived,
-            limit: limit + 1,
-            ..Search::default()
-        };
-        let id = access.workspace_id().to_owned();
+        let listing = Listing::read(&"models", filter, &page)?;
+        let (search, id) = (listing.search.clone(), access.workspace_id().to_owned());
         let rows = access
-            .read(move |tx| Ok(model_search::registered_models(tx, &id, &search)?))
+            .read(move |tx| Ok(model_lists::models(tx, &id, &search)?))
             .await?;
-        let page = Page::from_rows(rows, limit, |(_, key)| token_of(&["models"], key));
-        Ok(page.map(|(row, _)| row.model.into()))
+        Ok(listing.page(rows).map(|row| row.model.into()))
     }
 
-    /// A model's versions, greatest number first.
+    /// A page of a model's versions.
     pub async fn list_model_versions(
         &self,
         caller: &Caller,
         workspace: &str,
         name: &str,
+        filter: ListFilter,
         page: PageRequest,
-        archived: bool,
     ) -> Result<Page<ModelVersion>> {
         let access = self.access(caller, workspace, Action::ModelsRead).await?;
-        let limit = page.limit_or(100, 1_000);
-        let query = ["versions", name];
-        let after = page
-            .page_token
-            .as_deref()
-            .map(|token| key_from_token(&query, token))
-            .transpose()?;
-        let (id, wanted) = (access.workspace_id().to_owned(), name.to_owned());
+        let listing = Listing::read(&("versions", name), filter, &page)?;
+        let (search, id) = (listing.search.clone(), access.workspace_id().to_owned());
+        let wanted = name.to_owned();
         let rows = access
             .read(move |tx| {
                 let model = find_model(tx, &id, &wanted)?;
-                let after = match after.as_deref() {
-                    Some(
-                        [
-                            lazuli_store::Value::Integer(number),
-                            lazuli_store::Value::Text(version),
-                        ],
-                    ) => Some((*number, version.as_str())),
-                    _ => None,
-                };
-                let (numbers, mut rows): (Vec<_>, Vec<_>) =
-                    model_versions::list(tx, model.model_no, archived, after, limit + 1)?
-                        .into_iter()
-                        .unzip();
-                model_versions::complete(tx, &mut rows)?;
-                Ok(numbers.into_iter().zip(rows).collect::<Vec<_>>())
+                Ok(model_lists::versions(tx, model.model_no, &search)?)
             })
             .await?;
-        let page = Page::from_rows(rows, limit, |(number, row)| {
-            token_of(
-                &query,
-                &[(*number).into(), row.version.version.as_str().into()],
-            )
-        });
-        Ok(page.map(|(_, row)| row.version))
+        Ok(listing.page(rows).map(|row| row.version))
     }
 
     /// Changes what may be changed of a version. `if_match` is the etag the caller read.

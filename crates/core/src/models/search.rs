@@ -33,7 +33,6 @@ impl SearchRequest {
                 .as_deref()
                 .map(|token| key_from_token(&self.parts(what), token))
                 .transpose()?,
-            archived: true,
             limit: self.max_results.saturating_add(1),
         })
     }

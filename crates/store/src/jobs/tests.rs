@@ -7,6 +7,7 @@ use lazuli_spec::workspaces::Workspace;
 
 use super::{InputRow, JobFilter, JobRow, Order, OutputRow, Progress};
 use crate::computes::{self, NodeRow};
+use crate::lists::ListSearch;
 use crate::testing::each_backend;
 use crate::{Store, StoreError, jobs, workspaces};
 
@@ -315,7 +316,7 @@ fn nodes_and_leases() {
                 computes::update(tx, "ws", &compute)?;
                 assert_eq!(computes::find(tx, "ws", "local")?.as_ref(), Some(&compute));
                 assert_eq!(
-                    computes::list(tx, "ws", "", 9)?.len() + computes::all(tx)?.len(),
+                    computes::list(tx, "ws", &ListSearch::first(9))?.len() + computes::all(tx)?.len(),
                     2
                 );
                 let mut node = NodeRow {

@@ -5,6 +5,7 @@ use lazuli_spec::deployments::{Binding, Deployment, DeploymentSpec, DeploymentSt
 use lazuli_spec::endpoints::{Endpoint, EndpointKeys, EndpointSpec};
 use lazuli_spec::workspaces::Workspace;
 use lazuli_spec::yaml::Document;
+use lazuli_store::lists::ListSearch;
 use lazuli_store::testing::each_backend;
 use lazuli_store::{Store, StoreError, Tx, deployments, endpoints, workspaces};
 
@@ -94,10 +95,14 @@ fn endpoints_are_kept_paged_and_unique_on_the_server() {
                 found.revision = 2;
                 endpoints::update(tx, &found)?;
                 assert_eq!(endpoints::find(tx, "w1", "alpha")?, Some(found));
-                let page = endpoints::list(tx, "w1", "alpha", 10)?;
+                let after = ListSearch {
+                    after: Some(vec!["alpha".into()]),
+                    ..ListSearch::first(10)
+                };
+                let page = endpoints::list(tx, "w1", &after)?;
                 assert_eq!(
                     page.iter()
-                        .map(|e| e.spec.name.as_str())
+                        .map(|(e, _)| e.spec.name.as_str())
                         .collect::<Vec<_>>(),
                     ["beta"]
                 );
@@ -138,7 +143,10 @@ fn deployments_settle_only_the_generation_they_were_started_for() {
                     (DeploymentState::Failed, "no", 3)
                 );
                 deployments::put(tx, &deployment("alpha", "green", 1))?;
-                assert_eq!(deployments::of_endpoint(tx, "w1", "alpha")?.len(), 2);
+                assert_eq!(
+                    deployments::list(tx, "w1", "alpha", &ListSearch::first(9))?.len(),
+                    2
+                );
                 assert!(deployments::delete(tx, "w1", "alpha", "green")?);
                 assert!(!deployments::delete(tx, "w1", "alpha", "green")?);
                 assert!(endpoints::delete(tx, "w1", "alpha")?);

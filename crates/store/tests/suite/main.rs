@@ -9,5 +9,6 @@ mod backup;
 mod contract;
 mod crash;
 mod endpoints;
+mod lists;
 mod schema;
 mod trouble;

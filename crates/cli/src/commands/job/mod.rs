@@ -43,6 +43,7 @@ Examples:
     /// List jobs, newest first.
     #[command(after_help = "Examples:
   lazuli job list --max-results 10
+  lazuli job list --tag team=vision --order-by 'created_at asc'
   lazuli job list --query \"[?status=='Failed'].name\" -o tsv")]
     List(List),
     /// Show a job.
@@ -179,7 +180,7 @@ async fn list(context: &Context, args: &List) -> CliResult<()> {
         .list(
             &client.path(&[COLLECTION]),
             &query,
-            args.listing.max_results,
+            args.listing.sorted.max_results,
         )
         .await?;
     context.printer.list(jobs, COLUMNS)
