@@ -26,6 +26,22 @@ impl Dialect {
         }
     }
 
+    /// Whether the regular expression `$n`, in the back end's own syntax, matches somewhere in the column's text.
+    pub(crate) fn regex(self, column: &str, placeholder: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("regexp({placeholder}, {column})"),
+            Dialect::Postgres => format!("{column} ~ {placeholder}"),
+        }
+    }
+
+    /// Whether the text `$n` stands somewhere in the column's text.
+    pub(crate) fn contains(self, column: &str, placeholder: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("instr({column}, {placeholder}) > 0"),
+            Dialect::Postgres => format!("strpos({column}, {placeholder}) > 0"),
+        }
+    }
+
     /// Ends a SELECT whose rows this transaction will change. SQLite has one writer, so it needs nothing.
     pub fn for_update(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@
 //! `ON CONFLICT`, `RETURNING`; the few differences are in [`Dialect`]. A transaction is one closure, run on the back
 //! end's own threads: nothing is held across an await.
 
+pub mod assessments;
 pub mod asset_lists;
 pub mod assets;
 #[cfg(test)]
@@ -19,9 +20,13 @@ pub mod deployments;
 mod dialect;
 pub mod endpoints;
 mod error;
+pub mod evaluation_dataset_search;
+pub mod evaluation_datasets;
+pub mod evaluation_records;
 pub mod events;
 pub mod experiments;
 pub mod jobs;
+pub mod imports;
 mod json;
 pub mod lineage;
 pub mod lists;
@@ -30,6 +35,7 @@ pub mod logged_models;
 pub mod metric_history;
 pub mod metrics;
 mod migrations;
+pub mod mlflow;
 pub mod model_lists;
 pub mod model_search;
 pub mod model_versions;
@@ -43,6 +49,8 @@ pub mod run_params;
 pub mod run_search;
 pub mod run_tags;
 pub mod runs;
+pub mod scorers;
+pub mod spans;
 mod sql;
 mod sqlite;
 mod status;
@@ -50,6 +58,7 @@ mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;
+pub mod trace_search;
 pub mod traces;
 #[cfg(test)]
 mod tracking_fixture;

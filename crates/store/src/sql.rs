@@ -1,6 +1,6 @@
 //! SQL put together at run time from parsed filters: the text holds only our own words, every value is bound.
 
-use lazuli_spec::filters::{Op, Test};
+use lazuli_spec::filters::{Op, Test, pattern};
 
 use crate::{Dialect, Value};
 
@@ -49,6 +49,7 @@ impl Statement {
                     self.dialect.like(column, &placeholder)
                 }
             }
+            Test::Regex { pattern } => self.regex_test(column, pattern),
             Test::In { negated, values } => {
                 let list: Vec<String> = values.iter().map(|v| self.bind(v.as_str())).collect();
                 let operator = if *negated { "NOT IN" } else { "IN" };
@@ -59,6 +60,22 @@ impl Statement {
                 format!("{column} {operator}")
             }
             Test::Number(..) => "1 = 0".to_owned(),
+        }
+    }
+
+    /// The condition that a regular expression matches somewhere in a text column. A pattern that cannot run matches nothing; the
+    /// grammar does not let one come here.
+    pub(crate) fn regex_test(&mut self, column: &str, regex: &str) -> String {
+        let regex = match self.dialect {
+            Dialect::Sqlite => Ok(regex.to_owned()),
+            Dialect::Postgres => pattern::for_postgres(regex),
+        };
+        match regex {
+            Ok(regex) => {
+                let placeholder = self.bind(regex);
+                self.dialect.regex(column, &placeholder)
+            }
+            Err(_) => "1 = 0".to_owned(),
         }
     }
 

@@ -6,6 +6,8 @@
 
 mod grammar;
 mod lexer;
+pub mod pattern;
+pub mod traces;
 pub mod vocabularies;
 
 pub use grammar::{parse_filter, parse_order_by};
@@ -85,6 +87,11 @@ pub enum Test {
     Like {
         /// `ILIKE`: upper and lower case are the same.
         ignore_case: bool,
+        /// The pattern.
+        pattern: String,
+    },
+    /// A regular expression that must match somewhere in the text; [`pattern`] has looked at it.
+    Regex {
         /// The pattern.
         pattern: String,
     },

@@ -4,6 +4,7 @@
 
 mod placeholders;
 pub(crate) mod readers;
+mod regexp;
 pub(crate) mod writer;
 
 use std::path::Path;
@@ -46,6 +47,16 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     )
 }
 
+/// Opens another program's database, which must exist; its own settings stay as they are.
+pub(crate) fn open_foreign(path: &Path, writable: bool) -> Result<Connection, StoreError> {
+    let access = if writable {
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+    } else {
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+    };
+    open(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(|e| located(path, e))?;
     connection
@@ -55,6 +66,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     connection
         .execute_batch(PRAGMAS)
         .map_err(|e| located(path, e))?;
+    regexp::register(&connection).map_err(|e| located(path, e))?;
     Ok(connection)
 }
 

@@ -1,0 +1,139 @@
+//! Searching traces: filters, orders and pages.
+//!
+//! - When few traces match one of the filter's comparisons, its index finds those and the rest is checked on them; otherwise
+//!   traces are taken in the order asked for and checked one after the other until the page is full.
+//! - What an order asks for and a trace lacks comes last, whichever way the order goes.
+//! - A page starts after the sort key of the last trace shown: page 1,000 costs what page 1 costs.
+
+mod assessments;
+mod correlation;
+mod filter;
+mod narrow;
+mod order;
+
+use lazuli_spec::filters::traces::{TraceComparison, TraceOrder};
+
+use crate::sql::Statement;
+use crate::traces::{COLUMNS, TraceRow, WIDTH, from_row};
+use crate::{Cell, Dialect, Row, StoreError, Tx, Value, as_params};
+
+pub use correlation::{Correlation, correlation};
+pub(crate) use filter::conditions;
+
+/// A search for traces.
+#[derive(Clone, Debug)]
+pub struct TraceSearch {
+    /// The experiments to look in, by number.
+    pub experiments: Vec<i64>,
+    /// What they must fulfil.
+    pub filter: Vec<TraceComparison>,
+    /// Their order; the latest first, then by id.
+    pub order: Vec<TraceOrder>,
+    /// How many at most.
+    pub limit: u32,
+    /// The sort key of the last one shown.
+    pub after: Option<Vec<Value>>,
+}
+
+/// Some of the traces found, and the sort key of the last one if there are more.
+#[derive(Debug)]
+pub struct Found {
+    /// The traces, in order, without tags and metadata.
+    pub traces: Vec<TraceRow>,
+    /// Where to go on.
+    pub next: Option<Vec<Value>>,
+}
+
+/// Up to `limit` traces.
+pub fn search(tx: &mut Tx<'_>, search: &TraceSearch) -> Result<Found, StoreError> {
+    if search.experiments.is_empty() {
+        return Ok(Found {
+            traces: Vec::new(),
+            next: None,
+        });
+    }
+    let driver = narrow::narrowest(tx, search)?;
+    let keys = order::keys(&search.order);
+    let (sql, values) = compose(tx.dialect(), search, driver, &keys);
+    let mut rows: Vec<(TraceRow, Vec<Value>)> = tx.query(&sql, &as_params(&values), |row| {
+        let place = (0..keys.columns.len())
+            .map(|index| owned(row, WIDTH + index))
+            .collect::<Result<_, _>>()?;
+        Ok((from_row(row)?, place))
+    })?;
+    let more = rows.len() > search.limit as usize;
+    rows.truncate(search.limit as usize);
+    let next = rows.last().filter(|_| more).map(|(_, place)| place.clone());
+    let traces = rows.into_iter().map(|(trace, _)| trace).collect();
+    Ok(Found { traces, next })
+}
+
+/// The statement of a search, and the values of its placeholders.
+fn compose(
+    dialect: Dialect,
+    search: &TraceSearch,
+    driver: Option<usize>,
+    keys: &order::Keys,
+) -> (String, Vec<Value>) {
+    let mut statement = Statement::new(dialect);
+    let scope = within(&search.experiments);
+    let mut from = vec!["traces t".to_owned()];
+    let mut wanted = vec![format!("t.{scope}")];
+    let driving = driver.and_then(|index| search.filter.get(index));
+    if let Some(inner) = driving.and_then(|one| narrow::driving(&mut statement, one, &scope)) {
+        from.insert(0, format!("({inner}) d"));
+        wanted.push("t.trace_no = d.trace_no".to_owned());
+    }
+    wanted.extend(conditions(&mut statement, &search.filter, &scope));
+    let joins = keys.joins(&mut statement);
+    if let Some(place) = &search.after
+        && place.len() == keys.columns.len()
+    {
+        let keys: Vec<_> = keys
+            .columns
+            .iter()
+            .zip(place)
+            .map(|((expression, ascending), value)| (expression.clone(), *ascending, value.clone()))
+            .collect();
+        wanted.push(statement.after(&keys));
+    }
+    let selected: Vec<&str> = keys.columns.iter().map(|(key, _)| key.as_str()).collect();
+    let order: Vec<String> = keys
+        .columns
+        .iter()
+        .map(|(key, ascending)| format!("{key} {}", if *ascending { "ASC" } else { "DESC" }))
+        .collect();
+    let sql = format!(
+        "SELECT {COLUMNS}, {} FROM {} {joins} WHERE {} ORDER BY {} LIMIT {}",
+        selected.join(", "),
+        from.join(" CROSS JOIN "),
+        wanted.join(" AND "),
+        order.join(", "),
+        i64::from(search.limit) + 1
+    );
+    (sql, statement.values)
+}
+
+/// The experiments' numbers are our own and stand in the text: lists of them may be longer than a statement may have
+/// parameters. The condition is on a column `experiment_no`.
+pub(crate) fn within(experiments: &[i64]) -> String {
+    match experiments {
+        [one] => format!("experiment_no = {one}"),
+        several => {
+            let list: Vec<String> = several.iter().map(ToString::to_string).collect();
+            format!("experiment_no IN ({})", list.join(", "))
+        }
+    }
+}
+
+fn owned(row: &Row<'_>, index: usize) -> Result<Value, StoreError> {
+    Ok(match row.cell(index)? {
+        Cell::Integer(v) => Value::Integer(v),
+        Cell::Real(v) => Value::Real(v),
+        Cell::Text(v) => Value::Text(v.to_owned()),
+        Cell::Null | Cell::Blob(_) => Value::Text(String::new()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! The comparison that fewest traces fulfil: where a search may begin.
+
+use lazuli_spec::filters::Test;
+use lazuli_spec::filters::traces::{TraceComparison, TraceField};
+use lazuli_spec::traces::META_SOURCE_RUN;
+
+use super::{TraceSearch, within};
+use crate::sql::Statement;
+use crate::{StoreError, Tx, as_params};
+
+/// A comparison that this many traces fulfil, or fewer, is where the search begins.
+const FEW: i64 = 2_000;
+
+/// The comparison that fewest traces fulfil, if those are few.
+pub(super) fn narrowest(
+    tx: &mut Tx<'_>,
+    search: &TraceSearch,
+) -> Result<Option<usize>, StoreError> {
+    let scope = within(&search.experiments);
+    let mut best: Option<(i64, usize)> = None;
+    for (index, comparison) in search.filter.iter().enumerate() {
+        let mut statement = Statement::new(tx.dialect());
+        let Some(inner) = driving(&mut statement, comparison, &scope) else {
+            continue;
+        };
+        let most = best.map_or(FEW + 1, |(count, _)| count);
+        let sql =
+            format!("SELECT COUNT(*) FROM (SELECT trace_no FROM ({inner}) every LIMIT {most}) few");
+        let count: i64 = tx.query_one(&sql, &as_params(&statement.values), |row| row.get(0))?;
+        if count < most {
+            best = Some((count, index));
+        }
+    }
+    Ok(best.map(|(_, index)| index))
+}
+
+/// The numbers of the traces that fulfil a comparison, each once, where an index gives them directly.
+pub(super) fn driving(
+    statement: &mut Statement,
+    comparison: &TraceComparison,
+    scope: &str,
+) -> Option<String> {
+    let Test::Text {
+        negated: false,
+        value,
+    } = &comparison.test
+    else {
+        return None;
+    };
+    let value = value.as_str();
+    match &comparison.field {
+        TraceField::Tag(key) => Some(pair(statement, "trace_tags", key, value, scope)),
+        TraceField::Metadata(key) => Some(pair(statement, "trace_metadata", key, value, scope)),
+        TraceField::Run => {
+            let made = pair(statement, "trace_metadata", META_SOURCE_RUN, value, scope);
+            let run = statement.bind(value);
+            Some(format!(
+                "{made} UNION SELECT trace_no FROM trace_runs WHERE run_id = {run}"
+            ))
+        }
+        TraceField::Name => Some(column(statement, "name", value, scope)),
+        TraceField::Session => Some(column(statement, "session_id", value, scope)),
+        TraceField::Id => {
+            let id = statement.bind(value);
+            Some(format!(
+                "SELECT trace_no FROM traces WHERE {scope} AND trace_id = {id}"
+            ))
+        }
+        TraceField::Prompt => {
+            let prompt = statement.bind(value);
+            Some(format!(
+                "SELECT trace_no FROM trace_prompts WHERE prompt = {prompt}"
+            ))
+        }
+        TraceField::Issue => {
+            let issue = statement.bind(value);
+            Some(format!(
+                "SELECT DISTINCT trace_no FROM assessments WHERE name = {issue} AND kind = 'issue'"
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn pair(statement: &mut Statement, table: &str, key: &str, value: &str, scope: &str) -> String {
+    let (key, value) = (statement.bind(key), statement.bind(value));
+    format!(
+        "SELECT trace_no FROM {table} WHERE {scope} AND key = {key} AND substr(value, 1, 128) = substr({value}, 1, 128) AND value = {value}"
+    )
+}
+
+fn column(statement: &mut Statement, column: &str, value: &str, scope: &str) -> String {
+    let value = statement.bind(value);
+    format!(
+        "SELECT trace_no FROM traces WHERE {scope} AND substr({column}, 1, 128) = substr({value}, 1, 128) AND {column} = {value}"
+    )
+}
