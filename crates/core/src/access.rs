@@ -11,6 +11,7 @@ use std::sync::Arc;
 use lazuli_blob::Blobs;
 use lazuli_spec::audit::{AuditRecord, Outcome};
 use lazuli_spec::principals::PrincipalKind;
+use lazuli_spec::webhooks::WebhookEvent;
 use lazuli_spec::{Action, ActionSet, ErrorCode, IdSource, Timestamp};
 use lazuli_store::events::Event;
 use lazuli_store::{Tx, audit, events};
@@ -41,6 +42,7 @@ pub struct Change {
     body: String,
     now: Timestamp,
     silent: bool,
+    tellings: Vec<(WebhookEvent, serde_json::Value)>,
 }
 
 impl Change {
@@ -57,6 +59,11 @@ impl Change {
     /// The request turned out to change nothing (a repeat of what is there): no record, no event.
     pub fn nothing(&mut self) {
         self.silent = true;
+    }
+
+    /// Tells the workspace's webhooks, when the change is committed.
+    pub fn tell(&mut self, event: WebhookEvent, data: serde_json::Value) {
+        self.tellings.push((event, data));
     }
 
     /// The moment of the change.
@@ -180,6 +187,7 @@ impl Access {
             body: String::new(),
             now: self.now(),
             silent: false,
+            tellings: Vec::new(),
         };
         let record = self.audit_record(Outcome::Allowed, change.now);
         let workspace_id = self.place.id.clone();
@@ -195,8 +203,11 @@ impl Access {
                 Ok::<_, Error>((value, Some(sequence)))
             })
             .await?;
-        if let Some(sequence) = sequence {
+        if let Some((sequence, told)) = sequence {
             self.core.announce(sequence);
+            if told {
+                self.core.webhooks().wake();
+            }
         }
         Ok(value)
     }
@@ -252,13 +263,13 @@ impl Access {
     }
 }
 
-/// The record and the event of one change. The audit's head row is taken first, then the event's: one order, no deadlock.
+/// The record and the event of one change, and its place in the stream; also whether webhooks are to be told. The audit's head row is taken first, then the event's: one order, no deadlock.
 fn append(
     tx: &mut Tx<'_>,
     mut record: AuditRecord,
     change: Change,
     workspace_id: String,
-) -> Result<i64> {
+) -> Result<(i64, bool)> {
     record.target.clone_from(&change.target);
     let kind = record.action.clone();
     let record = audit::append(tx, record)?;
@@ -270,7 +281,15 @@ fn append(
         subject: change.target,
         body: change.body,
     };
-    Ok(events::append(tx, &event)?)
+    let sequence = events::append(tx, &event)?;
+    let told = crate::webhooks::enqueue(
+        tx,
+        &event.workspace_id,
+        sequence,
+        event.at,
+        &change.tellings,
+    )?;
+    Ok((sequence, told))
 }
 
 fn system_caller() -> Caller {

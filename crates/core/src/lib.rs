@@ -20,6 +20,8 @@ pub mod endpoints;
 pub mod environment_resolver;
 pub mod environments;
 pub mod error;
+pub mod evaluation_datasets;
+pub mod evaluation_records;
 pub mod events;
 pub mod executor;
 pub mod experiments;
@@ -30,6 +32,7 @@ pub(crate) mod lists;
 pub mod logged_models;
 mod memo;
 pub mod metrics;
+pub mod mlflow_moves;
 pub mod models;
 pub mod principals;
 pub mod roles;
@@ -37,10 +40,14 @@ mod run_rows;
 pub mod run_search;
 pub mod runs;
 pub mod scheduler;
+pub mod sealing;
+pub mod scorers;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;
 mod tracking_pages;
+pub mod webhooks;
+pub mod uploads;
 pub mod workspaces;
 mod writer;
 
@@ -66,6 +73,8 @@ pub struct Parts {
     pub blobs: Blobs,
     /// Signs links.
     pub signer: Signer,
+    /// Seals what others gave us to keep secret.
+    pub sealer: sealing::Sealer,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids and secrets.
@@ -82,12 +91,14 @@ struct Inner {
     store: Store,
     blobs: Blobs,
     signer: Signer,
+    sealer: sealing::Sealer,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     home: PathBuf,
     authority: authentication::Authority,
     changes: watch::Sender<i64>,
     jobs: jobs::live::Live,
+    webhooks: webhooks::Live,
     model_runtime: std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>>,
 }
 
@@ -98,12 +109,14 @@ impl Core {
             store: parts.store,
             blobs: parts.blobs,
             signer: parts.signer,
+            sealer: parts.sealer,
             clock: parts.clock,
             ids: parts.ids,
             home: parts.home,
             authority: authentication::Authority::default(),
             changes: watch::Sender::new(0),
             jobs: jobs::live::Live::default(),
+            webhooks: webhooks::Live::default(),
             model_runtime: std::sync::OnceLock::new(),
         }))
     }
@@ -140,6 +153,14 @@ impl Core {
 
     pub(crate) fn signer(&self) -> &Signer {
         &self.0.signer
+    }
+
+    pub(crate) fn sealer(&self) -> &sealing::Sealer {
+        &self.0.sealer
+    }
+
+    pub(crate) fn webhooks(&self) -> &webhooks::Live {
+        &self.0.webhooks
     }
 
     pub(crate) fn model_runtime(&self) -> &std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>> {

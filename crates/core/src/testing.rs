@@ -48,6 +48,7 @@ impl TestCore {
         let core = Core::new(Parts {
             store,
             blobs: Blobs::in_memory(),
+            sealer: crate::sealing::Sealer::new([9; 32]),
             signer: Signer::new(&[7; 32]),
             clock: Arc::<ManualClock>::clone(&clock),
             ids: Arc::new(SeededIds::new(7)),

@@ -91,6 +91,8 @@ actions! {
     AuditRead = "Lazuli.Audit/records/read";
     ServerMetricsRead = "Lazuli.Server/metrics/read";
     ServerBackup = "Lazuli.Server/backup/action";
+    ServerImport = "Lazuli.Server/import/action";
+    ServerExport = "Lazuli.Server/export/action";
 }
 
 const _: () = assert!(Action::ALL.len() <= 128, "ActionSet is 128 bits wide");

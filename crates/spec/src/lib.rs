@@ -5,6 +5,7 @@
 pub mod yaml;
 
 pub mod actions;
+pub mod assessments;
 pub mod assets;
 pub mod audit;
 pub mod clock;

@@ -36,7 +36,10 @@ pub(crate) const ALL: &[Migration] = migrations![
     "0006_jobs_computes",
     "0007_endpoints",
     "0008_traces",
+    "0009_spans_assessments",
     "0010_webhooks",
+    "0011_evaluation",
+    "0012_imports",
 ];
 
 /// A migration that a database has.

@@ -124,6 +124,17 @@ pub fn set_tag(tx: &mut Tx<'_>, model_no: i64, tag: &KeyValue) -> Result<(), Sto
     .map(drop)
 }
 
+/// Whether the model is a prompt: made as one, or marked as one since.
+pub fn is_prompt(tx: &mut Tx<'_>, model_no: i64) -> Result<bool, StoreError> {
+    tx.query_one(
+        "SELECT CASE WHEN m.is_prompt = 1 OR EXISTS (SELECT 1 FROM registered_model_tags t
+             WHERE t.model_no = m.model_no AND t.key = $2 AND LOWER(t.value) = 'true') THEN 1 ELSE 0 END
+         FROM registered_models m WHERE m.model_no = $1",
+        params![model_no, lazuli_spec::models::TAG_IS_PROMPT],
+        |row| row.get::<i64>(0).map(|found| found == 1),
+    )
+}
+
 /// Removes a tag, if it is there.
 pub fn delete_tag(tx: &mut Tx<'_>, model_no: i64, key: &str) -> Result<(), StoreError> {
     let sql = "DELETE FROM registered_model_tags WHERE model_no = $1 AND key = $2";

@@ -7,16 +7,21 @@ pub mod artifacts;
 mod call;
 pub mod downloads;
 pub mod errors;
+pub mod evaluation_datasets;
 pub mod experiments;
 pub mod json;
 pub mod logged_models;
 pub mod metric_history;
 pub mod metrics;
 pub mod model_versions;
+pub mod presigned;
 pub mod registered_models;
 pub mod runs;
+pub mod scorers;
 pub mod server_info;
+pub mod uploads;
 pub mod views;
+pub mod webhooks;
 
 use axum::handler::Handler;
 use axum::http::Method;
@@ -35,9 +40,14 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     metrics::add_routes(routes);
     artifacts::add_routes(routes);
     downloads::add_routes(routes);
+    uploads::add_routes(routes);
+    presigned::add_routes(routes);
     registered_models::add_routes(routes);
     model_versions::add_routes(routes);
     logged_models::add_routes(routes);
+    evaluation_datasets::add_routes(routes);
+    scorers::add_routes(routes);
+    webhooks::add_routes(routes);
 }
 
 /// Adds the routes below a path, each twice, as MLflow's server does: under `/api` for clients and under `/ajax-api` for

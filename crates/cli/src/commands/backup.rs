@@ -21,7 +21,13 @@ use crate::server::config::{Config, Surroundings};
 use crate::server::home::Home;
 
 /// Files of the home that a backup holds beside the database and the artifacts.
-const HOME_FILES: &[&str] = &["config.toml", "credentials", "tls/ca.pem", "tls/ca.key"];
+const HOME_FILES: &[&str] = &[
+    "config.toml",
+    "credentials",
+    "keys/secrets.key",
+    "tls/ca.pem",
+    "tls/ca.key",
+];
 
 /// Write a backup; the server may be running.
 #[derive(Debug, Args)]

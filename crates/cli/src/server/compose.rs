@@ -5,15 +5,19 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use lazuli_api::address::Reached;
 use lazuli_api::routing::{Dialect, Permission};
 use lazuli_api::{AppState, Surface};
 use lazuli_blob::{BlobKey, BlobOptions, Blobs};
 use lazuli_core::scheduler::driver::{self, Scheduler};
+use lazuli_core::webhooks::deliverer::{self, Deliverer};
 use lazuli_core::{Core, Parts};
 use lazuli_exec::environments::UvEnvironments;
 use lazuli_exec::local::{LocalConfig, LocalExecutor};
+use lazuli_exec::webhooks::{Reach, WebhookClient};
 use lazuli_serve::Serving;
 use lazuli_spec::{Clock, SystemIds};
 use lazuli_store::{Store, StoreError, StoreOptions};
@@ -22,6 +26,7 @@ use super::announce::Announcement;
 use super::config::Config;
 use super::health::{self, Health, JobCounts, Probe};
 use super::home::{Home, write_atomic};
+use super::housekeeping::Housekeeping;
 use super::metrics::{Metrics, gauge};
 use super::signing;
 use crate::error::CliError;
@@ -38,14 +43,18 @@ pub(crate) struct App {
 pub(crate) struct Background {
     scheduler: Scheduler,
     serving: Serving,
+    deliverer: Deliverer,
+    housekeeping: Housekeeping,
     store: Store,
 }
 
 impl Background {
     /// Stops it all, after the last request. Runners live on: the next server finds them again.
     pub(crate) async fn stop(self) {
+        self.housekeeping.stop().await;
         self.scheduler.stop().await;
         self.serving.stop().await;
+        self.deliverer.stop().await;
         self.store.close().await;
     }
 }
@@ -64,6 +73,7 @@ pub(crate) async fn compose(
         store: store.clone(),
         blobs: blobs.clone(),
         signer: signing::signer(home, &SystemIds)?,
+        sealer: signing::sealer(home, &SystemIds)?,
         clock,
         ids: Arc::new(SystemIds),
         home: home.root().to_owned(),
@@ -73,10 +83,12 @@ pub(crate) async fn compose(
     let serving = Serving::start(core.clone(), environments);
     let executor = Arc::new(LocalExecutor::new(local_jobs(config, home, announcement)?));
     let scheduler = driver::start(core.clone(), executor, driver::Options::default());
+    let deliverer = deliver_webhooks(&core, config);
     let limits = lazuli_api::Limits {
         json_body: config.limits.body_bytes,
         upload: config.limits.upload_bytes,
     };
+    let housekeeping = Housekeeping::start(core.clone());
     let surface = lazuli_api::surface(AppState { core, limits });
     let queues = store.clone();
     metrics.collect(Box::new(move |out| {
@@ -103,13 +115,40 @@ pub(crate) async fn compose(
         metrics_for_anyone: config.metrics_for_anyone,
     };
     Ok(App {
-        router: whole(surface, &serving, health).router,
+        router: whole(surface, &serving, health)
+            .router
+            .layer(axum::Extension(reached(config))),
         background: Background {
             scheduler,
             serving,
+            deliverer,
+            housekeeping,
             store,
         },
     })
+}
+
+/// How clients reach this server, as far as the settings say.
+fn reached(config: &Config) -> Reached {
+    Reached {
+        external_url: config.external_url.as_deref().map(Arc::from),
+        own_certificate: config.own_certificate.is_some(),
+    }
+}
+
+/// Starts to tell receivers of changes.
+fn deliver_webhooks(core: &Core, config: &Config) -> Deliverer {
+    let settings = &config.webhooks;
+    core.set_webhook_outbound(Arc::new(WebhookClient::new(Reach {
+        allow_private: settings.allow_private,
+        schemes: settings.schemes.clone(),
+        timeout: settings.timeout,
+    })));
+    let options = deliverer::Options {
+        tick: Duration::from_secs(1),
+        retries: settings.retries,
+    };
+    deliverer::start(core.clone(), options)
 }
 
 /// The API with what stands beside it: everything that this server answers, in one table.

@@ -86,6 +86,11 @@ impl Home {
         self.root.join("keys").join("signing.key")
     }
 
+    /// What seals secrets in the database.
+    pub(crate) fn secrets_key(&self) -> PathBuf {
+        self.root.join("keys").join("secrets.key")
+    }
+
     /// Locked for as long as a server runs.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")

@@ -39,6 +39,7 @@ async fn server() -> Server {
         store,
         blobs,
         signer: signing::signer(&home, &SystemIds).unwrap(),
+        sealer: signing::sealer(&home, &SystemIds).unwrap(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
         home: home.root().to_owned(),

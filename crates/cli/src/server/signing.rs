@@ -1,11 +1,16 @@
-//! The key that signs links: `<home>/keys/signing.key`, made on the first start.
+//! The server's keys in `<home>/keys`, made on the first start: `signing.key` signs links, `secrets.key` seals secrets in the
+//! database.
 //!
-//! Without the file a new key is made, and every link given until then is void: that is how to take them all back.
+//! Without the first file a new key is made, and every link given until then is void: that is how to take them all back.
+//! Without the second one the secrets of webhooks cannot be read any more and must be given anew; servers that share a
+//! database need the same one.
 
 use std::fs;
 use std::io::ErrorKind;
+use std::path::Path;
 
 use lazuli_blob::Signer;
+use lazuli_core::sealing::Sealer;
 use lazuli_spec::IdSource;
 
 use super::home::{Home, private_dir, write_atomic};
@@ -13,33 +18,41 @@ use crate::error::CliError;
 
 /// The signer with the home's key.
 pub(super) fn signer(home: &Home, ids: &dyn IdSource) -> Result<Signer, CliError> {
-    let path = home.signing_key();
-    let key = match fs::read_to_string(&path) {
+    let lost = "links given until now stop working";
+    Ok(Signer::new(&key(&home.signing_key(), lost, ids)?))
+}
+
+/// The sealer with the home's key.
+pub(super) fn sealer(home: &Home, ids: &dyn IdSource) -> Result<Sealer, CliError> {
+    let lost = "webhooks then need their secrets anew";
+    Ok(Sealer::new(key(&home.secrets_key(), lost, ids)?))
+}
+
+fn key(path: &Path, lost: &str, ids: &dyn IdSource) -> Result<[u8; 32], CliError> {
+    match fs::read_to_string(path) {
         Ok(text) => read(&text).ok_or_else(|| {
             CliError::new(format!(
                 "`{}` holds no key of 64 hexadecimal digits",
                 path.display()
             ))
-            .hint("remove the file to have a new key made; links given until now stop working")
-        })?,
-        Err(error) if error.kind() == ErrorKind::NotFound => make(home, ids)?,
-        Err(error) => return Err(CliError::io("read", &path, &error)),
-    };
-    Ok(Signer::new(&key))
+            .hint(format!("remove the file to have a new key made; {lost}"))
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => make(path, ids),
+        Err(error) => Err(CliError::io("read", path, &error)),
+    }
 }
 
 fn read(text: &str) -> Option<[u8; 32]> {
     hex::decode(text.trim()).ok()?.try_into().ok()
 }
 
-fn make(home: &Home, ids: &dyn IdSource) -> Result<[u8; 32], CliError> {
-    let path = home.signing_key();
+fn make(path: &Path, ids: &dyn IdSource) -> Result<[u8; 32], CliError> {
     if let Some(folder) = path.parent() {
         private_dir(folder)?;
     }
     let mut key = [0; 32];
     ids.fill(&mut key);
-    write_atomic(&path, format!("{}\n", hex::encode(key)).as_bytes(), 0o600)?;
+    write_atomic(path, format!("{}\n", hex::encode(key)).as_bytes(), 0o600)?;
     Ok(key)
 }
 

@@ -4,7 +4,7 @@ use lazuli_spec::models::{self as rules, ModelVersion};
 use lazuli_spec::{Action, ErrorCode};
 use lazuli_store::{model_versions, models};
 
-use super::{find_model, find_version, refused, whole_version};
+use super::{find_model, find_version, refused, tellings, whole_version};
 use crate::{Caller, Core, Error, Result};
 
 impl Core {
@@ -26,6 +26,9 @@ impl Core {
             .write(format!("models/{name}@{alias}"), move |tx, change| {
                 let row = find_version(tx, &id, &name, &version)?;
                 change.body(format!("version {}", row.version.version));
+                let is_prompt = models::is_prompt(tx, row.model_no)?;
+                let to = Some(row.version.version.as_str());
+                tellings::alias(change, &name, &alias, to, is_prompt);
                 Ok(models::set_alias(
                     tx,
                     row.model_no,
@@ -57,7 +60,10 @@ impl Core {
                 let row = find_model(tx, &id, &name)?;
                 if !models::delete_alias(tx, row.model_no, &alias)? {
                     change.nothing();
+                    return Ok(());
                 }
+                let is_prompt = models::is_prompt(tx, row.model_no)?;
+                tellings::alias(change, &name, &alias, None, is_prompt);
                 Ok(())
             })
             .await

@@ -10,6 +10,7 @@ mod registered;
 mod registration;
 mod search;
 mod sources;
+mod tellings;
 #[cfg(test)]
 mod tests;
 mod versions;

@@ -5,7 +5,7 @@ use lazuli_spec::runs::KeyValue;
 use lazuli_spec::{Action, ErrorCode};
 use lazuli_store::models;
 
-use super::{find_model, refused, whole_model};
+use super::{find_model, refused, tellings, whole_model};
 use crate::{Caller, Core, Error, Result};
 
 impl Core {
@@ -39,6 +39,7 @@ impl Core {
                 for tag in &tags {
                     models::set_tag(tx, number, tag)?;
                 }
+                tellings::registered(change, &name, &tags, description.as_deref(), is_prompt);
                 let row = find_model(tx, &id, &name)?;
                 Ok(whole_model(tx, row)?)
             })
@@ -136,8 +137,10 @@ impl Core {
         let access = self.access(caller, workspace, Action::ModelsWrite).await?;
         let (id, name) = (access.workspace_id().to_owned(), name.to_owned());
         access
-            .write(format!("models/{name}"), move |tx, _| {
+            .write(format!("models/{name}"), move |tx, change| {
                 let row = find_model(tx, &id, &name)?;
+                let is_prompt = models::is_prompt(tx, row.model_no)?;
+                tellings::model_tag(change, &name, &tag.key, Some(&tag.value), is_prompt);
                 Ok(models::set_tag(tx, row.model_no, &tag)?)
             })
             .await
@@ -160,8 +163,10 @@ impl Core {
             key.to_owned(),
         );
         access
-            .write(format!("models/{name}"), move |tx, _| {
+            .write(format!("models/{name}"), move |tx, change| {
                 let row = find_model(tx, &id, &name)?;
+                let is_prompt = models::is_prompt(tx, row.model_no)?;
+                tellings::model_tag(change, &name, &key, None, is_prompt);
                 Ok(models::delete_tag(tx, row.model_no, &key)?)
             })
             .await

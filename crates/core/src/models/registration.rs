@@ -8,7 +8,7 @@ use lazuli_spec::trees::{Tree, TreeId};
 use lazuli_spec::{Action, ErrorCode, names};
 use lazuli_store::{Tx, model_versions, models, runs};
 
-use super::{refused, whole_version};
+use super::{refused, tellings, whole_version};
 use crate::deployments::sources::tree_of;
 use crate::{Caller, Core, Error, Result};
 
@@ -66,7 +66,10 @@ impl Core {
                 let now = change.now();
                 let number = match models::find(tx, &id, &new.name)? {
                     Some(model) => model.model_no,
-                    None => models::insert(tx, &id, &new.name, None, false, now)?,
+                    None => {
+                        tellings::registered(change, &new.name, &[], None, false);
+                        models::insert(tx, &id, &new.name, None, false, now)?
+                    }
                 };
                 models::touch(tx, number, now)?;
                 if let Some(version) = &new.version
@@ -105,6 +108,7 @@ impl Core {
                     aliases: Vec::new(),
                 };
                 change.target(format!("models/{}:{}", version.name, version.version));
+                tellings::version(change, &version, false);
                 model_versions::insert(tx, &id, number, &version)?;
                 Ok((version, true))
             })

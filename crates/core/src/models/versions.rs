@@ -2,12 +2,12 @@
 
 use lazuli_spec::models::{self as rules, ModelType, ModelVersion, Stage, TAG_MODEL_VERSIONS};
 use lazuli_spec::runs::KeyValue;
-use lazuli_spec::{Action, Timestamp, python_json};
+use lazuli_spec::{Action, python_json};
 use lazuli_store::model_versions::{self, VersionRow};
 use lazuli_store::{Tx, logged_models, models};
 
-use super::{find_model, find_version, refused, sources, whole_model, whole_version};
-use crate::{Caller, Core, Error, Result};
+use super::{find_model, find_version, refused, sources, tellings, whole_model, whole_version};
+use crate::{Caller, Change, Core, Error, Result};
 
 /// A version to be registered from where an MLflow client put its files.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +69,7 @@ impl Core {
                     aliases: Vec::new(),
                 };
                 change.target(format!("models/{}:{}", version.name, version.version));
+                tellings::version(change, &version, is_prompt);
                 model_versions::insert(tx, &id, model.model_no, &version)?;
                 note_registration(tx, &id, &version)?;
                 Ok(version)
@@ -132,7 +133,8 @@ impl Core {
             );
             return Err(Error::new(lazuli_spec::ErrorCode::InvalidArgument, message));
         }
-        self.change_version(caller, workspace, name, version, move |tx, row, now| {
+        self.change_version(caller, workspace, name, version, move |tx, row, change| {
+            let now = change.now();
             row.version.stage = stage_wanted;
             if archive_others {
                 model_versions::archive_others(tx, row, stage_wanted, now)?;
@@ -177,12 +179,12 @@ impl Core {
         tag: KeyValue,
     ) -> Result<()> {
         rules::tag(&tag).map_err(refused)?;
-        let edit = move |tx: &mut Tx<'_>, row: &mut VersionRow, _| {
-            Ok(model_versions::set_tag(tx, row.version_no, &tag)?)
-        };
-        self.change_version(caller, workspace, name, version, edit)
-            .await
-            .map(drop)
+        self.change_version(caller, workspace, name, version, move |tx, row, change| {
+            model_versions::set_tag(tx, row.version_no, &tag)?;
+            tell_of_tag(tx, row, change, &tag.key, Some(&tag.value))
+        })
+        .await
+        .map(drop)
     }
 
     /// Removes a tag of a version; that there was none is no error.
@@ -196,12 +198,12 @@ impl Core {
     ) -> Result<()> {
         lazuli_spec::limits::key("key", "key", key).map_err(refused)?;
         let key = key.to_owned();
-        let edit = move |tx: &mut Tx<'_>, row: &mut VersionRow, _| {
-            Ok(model_versions::delete_tag(tx, row.version_no, &key)?)
-        };
-        self.change_version(caller, workspace, name, version, edit)
-            .await
-            .map(drop)
+        self.change_version(caller, workspace, name, version, move |tx, row, change| {
+            model_versions::delete_tag(tx, row.version_no, &key)?;
+            tell_of_tag(tx, row, change, &key, None)
+        })
+        .await
+        .map(drop)
     }
 
     /// The newest version in each of the stages; in every stage when none is named.
@@ -236,7 +238,7 @@ impl Core {
         workspace: &str,
         name: &str,
         version: &str,
-        edit: impl FnOnce(&mut Tx<'_>, &mut VersionRow, Timestamp) -> Result<()> + Send + 'static,
+        edit: impl FnOnce(&mut Tx<'_>, &mut VersionRow, &mut Change) -> Result<()> + Send + 'static,
     ) -> Result<ModelVersion> {
         rules::name(name).map_err(refused)?;
         let access = self.access(caller, workspace, Action::ModelsWrite).await?;
@@ -248,13 +250,27 @@ impl Core {
         access
             .write(format!("models/{name}:{version}"), move |tx, change| {
                 let mut row = find_version(tx, &id, &name, &version)?;
-                edit(tx, &mut row, change.now())?;
+                edit(tx, &mut row, change)?;
                 row.version.updated_at = change.now();
                 model_versions::update(tx, &row)?;
                 Ok(whole_version(tx, row)?)
             })
             .await
     }
+}
+
+/// Webhooks are told of a version's tag that was set or removed.
+fn tell_of_tag(
+    tx: &mut Tx<'_>,
+    row: &VersionRow,
+    change: &mut Change,
+    key: &str,
+    value: Option<&str>,
+) -> Result<()> {
+    let ModelVersion { name, version, .. } = &row.version;
+    let is_prompt = models::is_prompt(tx, row.model_no)?;
+    tellings::version_tag(change, (name, version), key, value, is_prompt);
+    Ok(())
 }
 
 /// A logged model carries a tag that lists the versions registered from it.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use lazuli_spec::runner::PackageIndex;
 
-pub(crate) use self::parts::Storage;
+pub(crate) use self::parts::{Storage, Webhooks};
 pub(crate) use self::sources::{Flags, Origin, Raw, Surroundings};
 pub(crate) use self::table::{Kind, SETTINGS, Setting};
 use crate::error::CliError;
@@ -67,10 +67,13 @@ pub(crate) struct Config {
     /// Names and addresses of the certificate that the administrator asked for.
     pub names: Vec<String>,
     pub port: u16,
+    /// Where clients reach the server, without a slash at the end.
+    pub external_url: Option<String>,
     pub database: Option<String>,
     pub artifacts: Option<String>,
     pub storage: Storage,
     pub packages: PackageIndex,
+    pub webhooks: Webhooks,
     pub log_level: String,
     pub log_format: LogFormat,
     pub own_certificate: Option<OwnCertificate>,
@@ -96,10 +99,12 @@ impl Config {
             addresses,
             names,
             port: read.number("port")?,
+            external_url: parts::external_url(&read)?,
             database: read.text("database"),
             artifacts: read.text("artifacts"),
             storage: parts::storage(&read)?,
             packages: parts::packages(&read)?,
+            webhooks: parts::webhooks(&read)?,
             log_level: read.log_level()?,
             log_format: match read.choice("log.format")?.as_str() {
                 "human" => LogFormat::Human,

@@ -1,7 +1,8 @@
-//! Groups of settings that go to one part of the server as they are: the object store's access, and where packages come from.
+//! Groups of settings that go to one part of the server as they are: the object store's access, where packages come from, webhooks.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use lazuli_spec::runner::PackageIndex;
 use reqwest::Url;
@@ -76,6 +77,43 @@ pub(super) fn packages(read: &Values<'_>) -> Result<PackageIndex, CliError> {
             })
             .collect(),
         offline: read.choice("packages.offline")? == "true",
+    })
+}
+
+/// Scheme, host and what stands before the server's own paths; nothing after it.
+pub(super) fn external_url(read: &Values<'_>) -> Result<Option<String>, CliError> {
+    let Some(text) = read.text("external_url") else {
+        return Ok(None);
+    };
+    let plain = Url::parse(&text).is_ok_and(|url| {
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
+    });
+    if !is_web_address(&text) || !plain {
+        return Err(read.raw("external_url")?.wrong(ADDRESS));
+    }
+    Ok(Some(text.trim_end_matches('/').to_owned()))
+}
+
+/// How webhooks are delivered.
+#[derive(Debug, Clone)]
+pub(crate) struct Webhooks {
+    pub allow_private: bool,
+    pub schemes: Vec<String>,
+    pub timeout: Duration,
+    pub retries: u32,
+}
+
+pub(super) fn webhooks(read: &Values<'_>) -> Result<Webhooks, CliError> {
+    let schemes = read.raw("webhooks.schemes")?;
+    let known = |text: &String| matches!(text.as_str(), "http" | "https");
+    if !schemes.texts.iter().all(known) {
+        return Err(schemes.wrong("a scheme of webhooks is `https` or `http`"));
+    }
+    Ok(Webhooks {
+        allow_private: read.choice("webhooks.allow_private")? == "true",
+        schemes: schemes.texts.clone(),
+        timeout: read.positive_span("webhooks.timeout")?,
+        retries: read.number("webhooks.retries")?,
     })
 }
 

@@ -127,6 +127,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "7878",
         "The one TCP port; 0 takes a free one and says which in `<home>/server.json`.",
     ),
+    row(
+        "external_url",
+        Kind::Text,
+        "",
+        "The address at which clients reach the server through a proxy, such as `https://ml.example.org/lazuli`, for addresses that the server gives out. Not needed when the proxy passes on `Host` and `X-Forwarded-Proto`.",
+    ),
     secret(
         "database",
         Kind::Text,
@@ -187,6 +193,30 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Kind::Choice(&["true", "false"]),
         "false",
         "Whether to build environments without the network: from packages fetched before and from folders in `packages.find_links`.",
+    ),
+    row(
+        "webhooks.allow_private",
+        Kind::Choice(&["true", "false"]),
+        "false",
+        "Whether webhooks may reach this machine, private networks and other addresses that are not on the public internet (MLflow's `MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS`). Whoever may set up webhooks can then make this server send requests there.",
+    ),
+    row(
+        "webhooks.schemes",
+        Kind::List,
+        "https",
+        "The schemes that addresses of webhooks may have: `https`, `http` (MLflow's `MLFLOW_WEBHOOK_ALLOWED_SCHEMES`).",
+    ),
+    row(
+        "webhooks.timeout",
+        Kind::Span,
+        "30s",
+        "Time that the receiver of a webhook is given for one request.",
+    ),
+    row(
+        "webhooks.retries",
+        Kind::Count,
+        "3",
+        "How often a delivery is tried again after a network error or one of the answers 429, 500, 502, 503 and 504. The pauses double from 1 s, unless the receiver asks for another one by `Retry-After`.",
     ),
     row(
         "log.level",

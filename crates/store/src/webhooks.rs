@@ -1,0 +1,448 @@
+//! Rows of `webhooks`, of what they are told of, and of the deliveries that wait.
+
+use std::collections::HashMap;
+
+use lazuli_spec::Timestamp;
+use lazuli_spec::webhooks::{Webhook, WebhookEvent, WebhookStatus};
+
+use crate::sql::{padded_chunks, placeholders};
+use crate::{Param, Row, StoreError, Tx, params};
+
+/// Most deliveries of one webhook that wait; what comes when there are so many is not told.
+pub const WAITING: i64 = 1_000;
+
+/// A webhook with its sealed secret.
+#[derive(Clone, Debug)]
+pub struct WebhookRow {
+    /// What is shown.
+    pub webhook: Webhook,
+    /// The secret, sealed.
+    pub secret: Option<Vec<u8>>,
+}
+
+/// A delivery that is due, with all that it takes.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Which one.
+    pub key: DeliveryKey,
+    /// What happened.
+    pub event: WebhookEvent,
+    /// More about it, as JSON.
+    pub data: String,
+    /// When it happened.
+    pub created_at: Timestamp,
+    /// How many attempts have failed.
+    pub failures: u32,
+    /// Where it goes.
+    pub url: String,
+    /// The sealed secret.
+    pub secret: Option<Vec<u8>>,
+    /// The workspace's name.
+    pub workspace: String,
+}
+
+/// Names one delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeliveryKey {
+    /// To whom.
+    pub webhook_id: String,
+    /// The place of the change in the stream of events.
+    pub sequence: i64,
+    /// Which of the change's tellings.
+    pub place: i64,
+}
+
+const COLUMNS: &str = "id, name, description, url, secret, status, created_at, updated_at";
+
+fn from_row(row: &Row<'_>) -> Result<WebhookRow, StoreError> {
+    let status: String = row.get(5)?;
+    Ok(WebhookRow {
+        webhook: Webhook {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            description: row.get(2)?,
+            url: row.get(3)?,
+            events: Vec::new(),
+            status: WebhookStatus::parse(&status).ok_or_else(|| unknown(&status))?,
+            created_at: row.get(6)?,
+            updated_at: row.get(7)?,
+        },
+        secret: row.get(4)?,
+    })
+}
+
+fn unknown(word: &str) -> StoreError {
+    StoreError::Corrupt(format!("`{word}` is no word of webhooks"))
+}
+
+fn read_event(text: &str) -> Result<WebhookEvent, StoreError> {
+    WebhookEvent::parse(text).ok_or_else(|| unknown(text))
+}
+
+/// Adds a webhook.
+pub fn insert(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    row: &WebhookRow,
+    by: &str,
+) -> Result<(), StoreError> {
+    let webhook = &row.webhook;
+    tx.execute(
+        "INSERT INTO webhooks (id, workspace_id, name, description, url, secret, status, created_at, created_by, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        params![
+            &webhook.id,
+            workspace_id,
+            &webhook.name,
+            webhook.description.as_deref(),
+            &webhook.url,
+            row.secret.as_deref(),
+            webhook.status.as_str(),
+            webhook.created_at,
+            by,
+            webhook.updated_at
+        ],
+    )?;
+    insert_events(tx, webhook)
+}
+
+/// Changes what may be changed of a webhook.
+pub fn update(tx: &mut Tx<'_>, row: &WebhookRow) -> Result<(), StoreError> {
+    let webhook = &row.webhook;
+    tx.execute(
+        "UPDATE webhooks SET name = $2, description = $3, url = $4, secret = $5, status = $6, updated_at = $7 WHERE id = $1",
+        params![
+            &webhook.id,
+            &webhook.name,
+            webhook.description.as_deref(),
+            &webhook.url,
+            row.secret.as_deref(),
+            webhook.status.as_str(),
+            webhook.updated_at
+        ],
+    )?;
+    tx.execute(
+        "DELETE FROM webhook_events WHERE webhook_id = $1",
+        params![&webhook.id],
+    )?;
+    insert_events(tx, webhook)
+}
+
+fn insert_events(tx: &mut Tx<'_>, webhook: &Webhook) -> Result<(), StoreError> {
+    let rows: Vec<String> = (0..webhook.events.len())
+        .map(|index| format!("($1, ${})", index + 2))
+        .collect();
+    let mut values: Vec<Param<'_>> = vec![Param::Text(&webhook.id)];
+    values.extend(
+        webhook
+            .events
+            .iter()
+            .map(|event| Param::Text(event.as_str())),
+    );
+    let sql = format!(
+        "INSERT INTO webhook_events (webhook_id, event) VALUES {}",
+        rows.join(", ")
+    );
+    tx.execute(&sql, &values).map(drop)
+}
+
+/// Removes a webhook with what waits for it.
+pub fn delete(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM webhook_deliveries WHERE webhook_id = $1",
+        "DELETE FROM webhook_events WHERE webhook_id = $1",
+        "DELETE FROM webhooks WHERE id = $1",
+    ] {
+        tx.execute(sql, params![id])?;
+    }
+    Ok(())
+}
+
+/// Removes what waits for a webhook.
+pub fn forget_deliveries(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM webhook_deliveries WHERE webhook_id = $1";
+    tx.execute(sql, params![id]).map(drop)
+}
+
+/// The webhook with that id.
+pub fn find(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    id: &str,
+) -> Result<Option<WebhookRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM webhooks WHERE workspace_id = $1 AND id = $2");
+    let Some(row) = tx.query_opt(&sql, params![workspace_id, id], from_row)? else {
+        return Ok(None);
+    };
+    let mut rows = [row];
+    complete(tx, &mut rows)?;
+    let [row] = rows;
+    Ok(Some(row))
+}
+
+/// How many webhooks a workspace has.
+pub fn count(tx: &mut Tx<'_>, workspace_id: &str) -> Result<i64, StoreError> {
+    tx.query_one(
+        "SELECT COUNT(*) FROM webhooks WHERE workspace_id = $1",
+        params![workspace_id],
+        |row| row.get(0),
+    )
+}
+
+/// A page of webhooks, newest first, after the one with that moment and id.
+pub fn list(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    after: Option<(Timestamp, &str)>,
+    limit: u32,
+) -> Result<Vec<WebhookRow>, StoreError> {
+    let (moment, id) = after.unwrap_or((Timestamp(i64::MAX), ""));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM webhooks
+         WHERE workspace_id = $1 AND (created_at < $2 OR (created_at = $2 AND id < $3))
+         ORDER BY created_at DESC, id DESC LIMIT $4"
+    );
+    let mut rows = tx.query(
+        &sql,
+        params![workspace_id, moment, id, i64::from(limit)],
+        from_row,
+    )?;
+    complete(tx, &mut rows)?;
+    Ok(rows)
+}
+
+/// Adds the events.
+fn complete(tx: &mut Tx<'_>, rows: &mut [WebhookRow]) -> Result<(), StoreError> {
+    let ids: Vec<String> = rows.iter().map(|row| row.webhook.id.clone()).collect();
+    let mut found: HashMap<String, Vec<WebhookEvent>> = HashMap::new();
+    for chunk in padded_chunks(&ids) {
+        let sql = format!(
+            "SELECT webhook_id, event FROM webhook_events WHERE webhook_id IN ({})",
+            placeholders(1, chunk.len())
+        );
+        let values: Vec<Param<'_>> = chunk.iter().map(|id| Param::Text(id)).collect();
+        tx.for_each(&sql, &values, |row| {
+            let event: String = row.get(1)?;
+            found
+                .entry(row.get(0)?)
+                .or_default()
+                .push(read_event(&event)?);
+            Ok(())
+        })?;
+    }
+    for row in rows {
+        row.webhook.events = found.remove(&row.webhook.id).unwrap_or_default();
+        row.webhook.events.sort_unstable();
+    }
+    Ok(())
+}
+
+/// Puts a telling into the queue of every active webhook of the workspace that asked for it; says whether there is one.
+pub fn enqueue(
+    tx: &mut Tx<'_>,
+    workspace_id: &str,
+    (sequence, place): (i64, i64),
+    event: WebhookEvent,
+    data: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let added = tx.execute(
+        "INSERT INTO webhook_deliveries (webhook_id, sequence, place, event, data, created_at, failures, due_at)
+         SELECT w.id, $2, $3, $4, $5, $6, 0, $6 FROM webhooks w JOIN webhook_events e ON e.webhook_id = w.id
+         WHERE w.workspace_id = $1 AND w.status = 'ACTIVE' AND e.event = $4
+           AND (SELECT COUNT(*) FROM webhook_deliveries d WHERE d.webhook_id = w.id) < $7",
+        params![workspace_id, sequence, place, event.as_str(), data, now, WAITING],
+    )?;
+    Ok(added > 0)
+}
+
+/// What is due, oldest first, at most `each` of one webhook: one whose receiver is slow does not stand in the others' way.
+pub fn due(tx: &mut Tx<'_>, now: Timestamp, each: u32, limit: u32) -> Result<Vec<Due>, StoreError> {
+    let read = |row: &Row<'_>| {
+        let event: String = row.get(3)?;
+        Ok(Due {
+            key: DeliveryKey {
+                webhook_id: row.get(0)?,
+                sequence: row.get(1)?,
+                place: row.get(2)?,
+            },
+            event: read_event(&event)?,
+            data: row.get(4)?,
+            created_at: row.get(5)?,
+            failures: row.get(6)?,
+            url: row.get(7)?,
+            secret: row.get(8)?,
+            workspace: row.get(9)?,
+        })
+    };
+    tx.query(
+        "SELECT d.webhook_id, d.sequence, d.place, d.event, d.data, d.created_at, d.failures, w.url, w.secret, s.name
+         FROM (SELECT webhook_id, sequence, place, event, data, created_at, failures, due_at,
+                      ROW_NUMBER() OVER (PARTITION BY webhook_id ORDER BY due_at, sequence, place) AS turn
+               FROM webhook_deliveries WHERE due_at <= $1) d
+         JOIN webhooks w ON w.id = d.webhook_id
+         JOIN workspaces s ON s.id = w.workspace_id
+         WHERE d.turn <= $2 ORDER BY d.due_at, d.sequence, d.place, d.webhook_id LIMIT $3",
+        params![now, i64::from(each), i64::from(limit)],
+        read,
+    )
+}
+
+/// The delivery is over: taken, or given up.
+pub fn done(tx: &mut Tx<'_>, key: &DeliveryKey) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM webhook_deliveries WHERE webhook_id = $1 AND sequence = $2 AND place = $3",
+        params![&key.webhook_id, key.sequence, key.place],
+    )
+    .map(drop)
+}
+
+/// An attempt failed and another is to follow.
+pub fn postpone(
+    tx: &mut Tx<'_>,
+    key: &DeliveryKey,
+    failures: u32,
+    due_at: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE webhook_deliveries SET failures = $4, due_at = $5 WHERE webhook_id = $1 AND sequence = $2 AND place = $3",
+        params![&key.webhook_id, key.sequence, key.place, i64::from(failures), due_at],
+    )
+    .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::each_backend;
+    use crate::tracking_fixture::with;
+
+    const EVENTS: [WebhookEvent; 2] = [
+        WebhookEvent::ModelVersionCreated,
+        WebhookEvent::PromptTagSet,
+    ];
+
+    fn row(id: &str, created_at: i64) -> WebhookRow {
+        WebhookRow {
+            webhook: Webhook {
+                id: id.to_owned(),
+                name: format!("name of {id}"),
+                description: None,
+                url: "https://example.com/hook".to_owned(),
+                events: EVENTS.to_vec(),
+                status: WebhookStatus::Active,
+                created_at: Timestamp(created_at),
+                updated_at: Timestamp(created_at),
+            },
+            secret: Some(vec![1, 2, 3]),
+        }
+    }
+
+    fn workspace(tx: &mut Tx<'_>, id: &str) -> Result<(), StoreError> {
+        tx.execute(
+            "INSERT INTO workspaces (id, name, display_name, description, tags, created_at, created_by, updated_at)
+             VALUES ($1, $1, '', '', '{}', 0, '', 0)",
+            params![id],
+        )
+        .map(drop)
+    }
+
+    fn ids(rows: &[WebhookRow]) -> Vec<&str> {
+        rows.iter().map(|row| row.webhook.id.as_str()).collect()
+    }
+
+    #[test]
+    fn webhooks_are_kept_listed_changed_and_removed() {
+        each_backend(|store| async move {
+            with(&store, |tx| {
+                workspace(tx, "w")?;
+                workspace(tx, "other")?;
+                for (id, at) in [("a", 1), ("b", 2), ("c", 2)] {
+                    insert(tx, "w", &row(id, at), "somebody")?;
+                }
+                assert_eq!(ids(&list(tx, "w", None, 2)?), ["c", "b"]);
+                assert_eq!(ids(&list(tx, "w", Some((Timestamp(2), "b")), 2)?), ["a"]);
+                assert_eq!((count(tx, "w")?, count(tx, "other")?), (3, 0));
+                assert!(find(tx, "other", "a")?.is_none());
+                let mut changed = row("a", 1);
+                changed.webhook.status = WebhookStatus::Disabled;
+                changed.webhook.events.truncate(1);
+                changed.secret = None;
+                update(tx, &changed)?;
+                let found = find(tx, "w", "a")?.ok_or(StoreError::NotFound)?;
+                assert_eq!(found.webhook, changed.webhook);
+                assert_eq!(found.secret, None);
+                delete(tx, "a")?;
+                assert!(find(tx, "w", "a")?.is_none());
+                Ok(())
+            })
+            .await;
+        });
+    }
+
+    #[test]
+    fn a_change_is_told_to_those_who_asked_and_waits_until_it_is_taken() {
+        each_backend(|store| async move {
+            with(&store, |tx| {
+                workspace(tx, "w")?;
+                workspace(tx, "other")?;
+                insert(tx, "w", &row("a", 1), "")?;
+                insert(tx, "other", &row("b", 1), "")?;
+                let mut disabled = row("c", 1);
+                disabled.webhook.status = WebhookStatus::Disabled;
+                insert(tx, "w", &disabled, "")?;
+                let now = Timestamp(10);
+                let told =
+                    |tx: &mut Tx<'_>, place, event| enqueue(tx, "w", (7, place), event, "{}", now);
+                assert!(told(tx, 0, WebhookEvent::PromptTagSet)?);
+                assert!(!told(tx, 1, WebhookEvent::PromptCreated)?);
+                assert!(due(tx, Timestamp(9), 3, 10)?.is_empty());
+                let waiting = due(tx, now, 3, 10)?;
+                assert_eq!(waiting.len(), 1);
+                assert_eq!(waiting[0].key.webhook_id, "a");
+                assert_eq!(waiting[0].workspace, "w");
+                assert_eq!(waiting[0].secret.as_deref(), Some(&[1, 2, 3][..]));
+                postpone(tx, &waiting[0].key, 1, Timestamp(20))?;
+                assert!(due(tx, now, 3, 10)?.is_empty());
+                assert_eq!(due(tx, Timestamp(20), 3, 10)?[0].failures, 1);
+                done(tx, &waiting[0].key)?;
+                assert!(due(tx, Timestamp(99), 3, 10)?.is_empty());
+                Ok(())
+            })
+            .await;
+        });
+    }
+
+    #[test]
+    fn one_slow_receiver_does_not_fill_the_queue_of_all() {
+        each_backend(|store| async move {
+            with(&store, |tx| {
+                workspace(tx, "w")?;
+                workspace(tx, "other")?;
+                insert(tx, "w", &row("a", 1), "")?;
+                insert(tx, "other", &row("b", 1), "")?;
+                for sequence in 0..=WAITING {
+                    let event = WebhookEvent::PromptTagSet;
+                    let added = enqueue(tx, "w", (sequence, 0), event, "{}", Timestamp(sequence))?;
+                    assert_eq!(added, sequence < WAITING);
+                }
+                enqueue(
+                    tx,
+                    "other",
+                    (5_000, 0),
+                    WebhookEvent::PromptTagSet,
+                    "{}",
+                    Timestamp(5_000),
+                )?;
+                let waiting = due(tx, Timestamp(9_000), 2, 10)?;
+                let whose: Vec<_> = waiting
+                    .iter()
+                    .map(|due| due.key.webhook_id.as_str())
+                    .collect();
+                assert_eq!(whose, ["a", "a", "b"]);
+                Ok(())
+            })
+            .await;
+        });
+    }
+}
