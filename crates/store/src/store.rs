@@ -126,7 +126,22 @@ impl Store {
     /// Opens the database and brings its schema up to date. Refuses a schema that is newer than this program or was
     /// altered.
     pub async fn open(options: StoreOptions) -> Result<Store, StoreError> {
-        on_thread("lazuli-db-open", move || Store::open_here(&options)).await
+        on_thread("lazuli-db-open", move || {
+            Store::open_as(&options, Schema::Own)
+        })
+        .await
+    }
+
+    /// Opens a database of another program: nothing of ours is looked for or made in it. Only read from unless `writable`.
+    pub async fn open_foreign(backend: Backend, writable: bool) -> Result<Store, StoreError> {
+        on_thread("lazuli-db-open", move || {
+            let options = StoreOptions {
+                backend,
+                readers: 1,
+            };
+            Store::open_as(&options, Schema::Foreign { writable })
+        })
+        .await
     }
 
     /// The back end's dialect.
@@ -174,13 +189,17 @@ impl Store {
         stop(&self.inner.writes, self.inner.writers).await;
     }
 
-    fn open_here(options: &StoreOptions) -> Result<Store, StoreError> {
+    fn open_as(options: &StoreOptions, schema: Schema) -> Result<Store, StoreError> {
         let readers = options.readers.max(1);
         let (reads, read_queue) = mpsc::channel(QUEUE);
         let (writes, write_queue) = mpsc::channel(QUEUE);
         let writers = match &options.backend {
-            Backend::Sqlite { path } => start_sqlite(path, readers, read_queue, write_queue)?,
-            Backend::Postgres { url } => start_postgres(url, readers, read_queue, write_queue)?,
+            Backend::Sqlite { path } => {
+                start_sqlite(path, readers, schema, read_queue, write_queue)?
+            },
+            Backend::Postgres { url } => {
+                start_postgres(url, readers, schema, read_queue, write_queue)?
+            },
         };
         let backend = options.backend.clone();
         Ok(Store {
@@ -195,14 +214,29 @@ impl Store {
     }
 }
 
+/// Whose tables a database holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Schema {
+    /// Ours: brought up to date when opened.
+    Own,
+    /// Another program's.
+    Foreign { writable: bool },
+}
+
 fn start_sqlite(
     path: &Path,
     readers: usize,
+    schema: Schema,
     read_queue: mpsc::Receiver<Message>,
     write_queue: mpsc::Receiver<Message>,
 ) -> Result<usize, StoreError> {
-    let writer = sqlite::open_writer(path)?;
-    migrations::run_sqlite(&writer)?;
+    let writer = match schema {
+        Schema::Own => sqlite::open_writer(path)?,
+        Schema::Foreign { writable } => sqlite::open_foreign(path, writable)?,
+    };
+    if schema == Schema::Own {
+        migrations::run_sqlite(&writer)?;
+    }
     let read_queue = Shared::new(read_queue);
     for number in 0..readers {
         let connection = sqlite::open_reader(path)?;
@@ -220,11 +254,14 @@ fn start_sqlite(
 fn start_postgres(
     url: &str,
     threads: usize,
+    schema: Schema,
     read_queue: mpsc::Receiver<Message>,
     write_queue: mpsc::Receiver<Message>,
 ) -> Result<usize, StoreError> {
     let mut session = Session::open(url)?;
-    migrations::run_postgres(&mut session)?;
+    if schema == Schema::Own {
+        migrations::run_postgres(&mut session)?;
+    }
     let mut first = Some(session);
     for (queue, purpose) in [(write_queue, Purpose::Write), (read_queue, Purpose::Read)] {
         let queue = Shared::new(queue);
