@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::assessments::Assessment;
 use crate::experiments::ExperimentId;
 use crate::invalid::Invalid;
 use crate::runs::KeyValue;
@@ -240,6 +241,8 @@ pub struct TraceInfo {
     pub tags: Vec<KeyValue>,
     /// The other metadata, by key.
     pub metadata: Vec<KeyValue>,
+    /// What was said about it, oldest first.
+    pub assessments: Vec<Assessment>,
 }
 
 impl TraceInfo {
@@ -264,6 +267,7 @@ impl TraceInfo {
             cost: Cost::default(),
             tags: Vec::new(),
             metadata: Vec::new(),
+            assessments: Vec::new(),
         }
     }
 

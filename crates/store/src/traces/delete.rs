@@ -80,7 +80,9 @@ fn select_chunk(
 }
 
 /// The tables whose rows go with a trace, each with a column `trace_no`; the trace itself last.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 7] = [
+    "spans",
+    "assessments",
     "trace_tags",
     "trace_metadata",
     "trace_runs",

@@ -13,7 +13,7 @@ use lazuli_spec::experiments::ExperimentId;
 use lazuli_spec::traces::{Cost, TokenUsage, TraceInfo, TraceState};
 
 use crate::sql::{padded_chunks, placeholders};
-use crate::{Param, Row, StoreError, Tx, Value, as_params, params};
+use crate::{Param, Row, StoreError, Tx, Value, as_params, assessments, params};
 
 pub use delete::{Removed, Selection, remove, select};
 pub use links::{link_prompts, link_to_run, linked_runs, prompts};
@@ -26,7 +26,7 @@ pub struct TraceRow {
     pub trace_no: i64,
     /// Its experiment's number over all workspaces.
     pub experiment_no: i64,
-    /// The trace; tags and metadata are empty until [`complete`] has run.
+    /// The trace; tags, metadata and assessments are empty until [`complete`] has run.
     pub info: TraceInfo,
 }
 
@@ -63,6 +63,7 @@ pub(crate) fn from_row(row: &Row<'_>) -> Result<TraceRow, StoreError> {
         cost: Cost(cost),
         tags: Vec::new(),
         metadata: Vec::new(),
+        assessments: Vec::new(),
     };
     Ok(TraceRow {
         trace_no: row.get(0)?,
@@ -218,12 +219,14 @@ pub fn find_all(
     Ok(in_order.filter(inside).collect())
 }
 
-/// Adds their tags and metadata: two queries, however many traces there are.
+/// Adds their tags, metadata and assessments: three queries, however many traces there are.
 pub fn complete(tx: &mut Tx<'_>, rows: &mut [TraceRow]) -> Result<(), StoreError> {
     let numbers: Vec<i64> = rows.iter().map(|row| row.trace_no).collect();
     let mut tags = values::of_all(tx, values::TAGS, &numbers)?;
     let mut metadata = values::of_all(tx, values::METADATA, &numbers)?;
+    let mut said = assessments::of_traces(tx, &numbers)?;
     for row in rows {
+        row.info.assessments = said.remove(&row.trace_no).unwrap_or_default();
         row.info.tags = tags.remove(&row.trace_no).unwrap_or_default();
         row.info.metadata = metadata.remove(&row.trace_no).unwrap_or_default();
     }
