@@ -124,6 +124,19 @@ pub const MODEL_VERSIONS: Vocabulary = Vocabulary {
     ],
 };
 
+/// Evaluation data sets.
+pub const EVALUATION_DATASETS: Vocabulary = Vocabulary {
+    prefixes: ATTRIBUTES_AND_TAGS,
+    prefixes_shown: ATTRIBUTES_AND_TAGS_SHOWN,
+    attributes: &[
+        listed("name"),
+        number("created_time"),
+        number("last_update_time"),
+        filter_only(text("created_by")),
+        filter_only(text("last_updated_by")),
+    ],
+};
+
 /// Logged models.
 pub const LOGGED_MODELS: Vocabulary = Vocabulary {
     prefixes: &[
