@@ -1,6 +1,33 @@
 -- The whole current schema, as the migrations make it on SQLite (PostgreSQL's differs only in collation).
 -- Generated: UPDATE_SCHEMA=1 cargo test -p lazuli-store schema
 
+CREATE TABLE assessments (
+    trace_no BIGINT NOT NULL,
+    assessment_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    error TEXT,
+    source_type TEXT NOT NULL,
+    source_id TEXT,
+    rationale TEXT,
+    metadata TEXT,
+    run_id TEXT,
+    span_id TEXT,
+    overrides TEXT,
+    valid BIGINT NOT NULL,
+    aggregate_value DOUBLE PRECISION,
+    is_numeric BIGINT NOT NULL,
+    session_scoped BIGINT NOT NULL,
+    created_ms BIGINT NOT NULL,
+    updated_ms BIGINT NOT NULL,
+    PRIMARY KEY (trace_no, assessment_id)
+);
+
+CREATE INDEX assessments_by_name ON assessments (name, trace_no);
+
+CREATE INDEX assessments_by_run ON assessments (run_id, trace_no);
+
 CREATE TABLE asset_tags (
     workspace_id TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -115,6 +142,58 @@ CREATE TABLE datasets (
     UNIQUE (experiment_no, name, digest)
 );
 
+CREATE TABLE evaluation_dataset_experiments (
+    dataset_no BIGINT NOT NULL REFERENCES evaluation_datasets (dataset_no) ON DELETE CASCADE,
+    experiment_no BIGINT NOT NULL REFERENCES experiments (experiment_no) ON DELETE CASCADE,
+    PRIMARY KEY (dataset_no, experiment_no)
+) WITHOUT ROWID;
+
+CREATE INDEX evaluation_dataset_experiments_by_experiment ON evaluation_dataset_experiments (experiment_no, dataset_no);
+
+CREATE TABLE evaluation_dataset_tags (
+    dataset_no BIGINT NOT NULL REFERENCES evaluation_datasets (dataset_no) ON DELETE CASCADE,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (dataset_no, key)
+) WITHOUT ROWID;
+
+CREATE TABLE evaluation_datasets (
+    dataset_no INTEGER  PRIMARY KEY,
+    dataset_id TEXT NOT NULL UNIQUE,
+    workspace_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    dataset_schema TEXT,
+    records BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    created_by TEXT,
+    last_updated_by TEXT
+);
+
+CREATE INDEX evaluation_datasets_by_creation ON evaluation_datasets (workspace_id, created_at, dataset_id);
+
+CREATE INDEX evaluation_datasets_by_name ON evaluation_datasets (workspace_id, name, dataset_id);
+
+CREATE TABLE evaluation_records (
+    record_no INTEGER  PRIMARY KEY,
+    record_id TEXT NOT NULL UNIQUE,
+    dataset_no BIGINT NOT NULL REFERENCES evaluation_datasets (dataset_no) ON DELETE CASCADE,
+    input_hash TEXT NOT NULL,
+    inputs TEXT NOT NULL,
+    outputs TEXT,
+    expectations TEXT,
+    tags TEXT NOT NULL,
+    source TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL,
+    created_by TEXT,
+    last_updated_by TEXT,
+    UNIQUE (dataset_no, input_hash)
+);
+
+CREATE INDEX evaluation_records_in_order ON evaluation_records (dataset_no, record_no);
+
 CREATE TABLE event_head (
     id BIGINT NOT NULL PRIMARY KEY,
     sequence BIGINT NOT NULL
@@ -155,6 +234,19 @@ CREATE TABLE experiments (
     UNIQUE (workspace_id, experiment_id),
     UNIQUE (workspace_id, name)
 );
+
+CREATE TABLE imports (
+    id TEXT NOT NULL PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    source TEXT NOT NULL,
+    done BIGINT NOT NULL,
+    place TEXT NOT NULL,
+    notes TEXT NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+
+CREATE INDEX imports_by_workspace ON imports (workspace_id, started_at);
 
 CREATE TABLE job_inputs (
     workspace_id TEXT NOT NULL,
@@ -416,6 +508,13 @@ CREATE TABLE online_endpoints (
     PRIMARY KEY (workspace_id, name)
 );
 
+CREATE TABLE online_scoring_configs (
+    scorer_id TEXT NOT NULL PRIMARY KEY REFERENCES scorers (scorer_id) ON DELETE CASCADE,
+    config_id TEXT NOT NULL UNIQUE,
+    sample_rate DOUBLE PRECISION NOT NULL,
+    filter TEXT
+);
+
 CREATE TABLE principals (
     id TEXT NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -536,6 +635,43 @@ CREATE INDEX runs_by_workspace ON runs (workspace_id, start_time DESC, run_id);
 
 CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL);
 
+CREATE TABLE scorer_versions (
+    scorer_id TEXT NOT NULL REFERENCES scorers (scorer_id) ON DELETE CASCADE,
+    version BIGINT NOT NULL,
+    serialized TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (scorer_id, version)
+);
+
+CREATE TABLE scorers (
+    scorer_id TEXT NOT NULL PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL REFERENCES experiments (experiment_no) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    UNIQUE (experiment_no, name)
+);
+
+CREATE INDEX scorers_by_workspace ON scorers (workspace_id, experiment_no, name);
+
+CREATE TABLE spans (
+    trace_no BIGINT NOT NULL,
+    span_id TEXT NOT NULL,
+    parent_span_id TEXT,
+    name TEXT NOT NULL,
+    type TEXT,
+    status TEXT NOT NULL,
+    start_ns BIGINT NOT NULL,
+    end_ns BIGINT,
+    content TEXT NOT NULL,
+    tokens TEXT,
+    input_cost DOUBLE PRECISION,
+    output_cost DOUBLE PRECISION,
+    total_cost DOUBLE PRECISION,
+    model_name TEXT,
+    model_provider TEXT,
+    PRIMARY KEY (trace_no, span_id)
+);
+
 CREATE TABLE tokens (
     id TEXT NOT NULL PRIMARY KEY,
     principal_id TEXT NOT NULL REFERENCES principals (id),
@@ -553,6 +689,74 @@ CREATE INDEX tokens_by_job ON tokens (workspace_id, job);
 
 CREATE INDEX tokens_by_principal ON tokens (principal_id, created_at, id);
 
+CREATE TABLE trace_metadata (
+    trace_no BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (trace_no, key)
+) WITHOUT ROWID;
+
+CREATE INDEX trace_metadata_by_value ON trace_metadata (experiment_no, key, (substr(value, 1, 128)), trace_no);
+
+CREATE TABLE trace_prompts (
+    trace_no BIGINT NOT NULL,
+    prompt TEXT NOT NULL,
+    PRIMARY KEY (trace_no, prompt)
+) WITHOUT ROWID;
+
+CREATE INDEX trace_prompts_by_prompt ON trace_prompts (prompt, trace_no);
+
+CREATE TABLE trace_runs (
+    trace_no BIGINT NOT NULL,
+    run_id TEXT NOT NULL,
+    PRIMARY KEY (trace_no, run_id)
+) WITHOUT ROWID;
+
+CREATE INDEX trace_runs_by_run ON trace_runs (run_id, trace_no);
+
+CREATE TABLE trace_tags (
+    trace_no BIGINT NOT NULL,
+    key TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (trace_no, key)
+) WITHOUT ROWID;
+
+CREATE INDEX trace_tags_by_value ON trace_tags (experiment_no, key, (substr(value, 1, 128)), trace_no);
+
+CREATE TABLE traces (
+    trace_no INTEGER  PRIMARY KEY,
+    trace_id TEXT NOT NULL,
+    workspace_id TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL REFERENCES experiments (experiment_no),
+    experiment_id BIGINT NOT NULL,
+    request_time_ms BIGINT NOT NULL,
+    execution_duration_ms BIGINT,
+    state TEXT NOT NULL,
+    client_request_id TEXT,
+    request_preview TEXT,
+    response_preview TEXT,
+    name TEXT,
+    session_id TEXT,
+    input_tokens BIGINT,
+    output_tokens BIGINT,
+    total_tokens BIGINT,
+    cache_read_input_tokens BIGINT,
+    cache_creation_input_tokens BIGINT,
+    cache_creation_input_tokens_above_1hr BIGINT,
+    input_cost DOUBLE PRECISION,
+    output_cost DOUBLE PRECISION,
+    total_cost DOUBLE PRECISION,
+    UNIQUE (workspace_id, trace_id)
+);
+
+CREATE INDEX traces_by_name ON traces (experiment_no, (substr(name, 1, 128)), request_time_ms);
+
+CREATE INDEX traces_by_session ON traces (experiment_no, (substr(session_id, 1, 128)), request_time_ms);
+
+CREATE INDEX traces_by_time ON traces (experiment_no, request_time_ms DESC, trace_id);
+
 CREATE TABLE trees (
     workspace_id TEXT NOT NULL,
     tree TEXT NOT NULL,
@@ -561,6 +765,39 @@ CREATE TABLE trees (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (workspace_id, tree)
 ) WITHOUT ROWID;
+
+CREATE TABLE webhook_deliveries (
+    webhook_id TEXT NOT NULL REFERENCES webhooks (id),
+    sequence BIGINT NOT NULL,
+    place BIGINT NOT NULL,
+    event TEXT NOT NULL,
+    data TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    due_at BIGINT NOT NULL,
+    PRIMARY KEY (webhook_id, sequence, place)
+);
+
+CREATE TABLE webhook_events (
+    webhook_id TEXT NOT NULL REFERENCES webhooks (id),
+    event TEXT NOT NULL,
+    PRIMARY KEY (webhook_id, event)
+);
+
+CREATE TABLE webhooks (
+    id TEXT NOT NULL PRIMARY KEY,
+    workspace_id TEXT NOT NULL REFERENCES workspaces (id),
+    name TEXT NOT NULL,
+    description TEXT,
+    url TEXT NOT NULL,
+    secret BYTEA,
+    status TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE INDEX webhooks_by_age ON webhooks (workspace_id, created_at, id);
 
 CREATE TABLE workspaces (
     id TEXT NOT NULL PRIMARY KEY,

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod artifacts;
 mod asset_creation;
+pub mod assessments;
 pub mod assets;
 pub mod audit;
 pub mod authentication;
@@ -44,6 +45,7 @@ pub mod sealing;
 pub mod scorers;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod spans;
 pub mod tokens;
 mod tracking_pages;
 pub mod webhooks;

@@ -43,6 +43,7 @@ pub mod runs;
 pub mod scorers;
 pub mod spans;
 pub mod tokens;
+pub mod trace_metrics;
 pub mod traces;
 pub mod trees;
 pub mod webhooks;

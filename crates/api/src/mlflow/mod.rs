@@ -4,6 +4,7 @@
 //! is about stands in the header `X-MLFLOW-WORKSPACE`; without it, it is the default one.
 
 pub mod artifacts;
+pub mod assessments;
 mod call;
 pub mod downloads;
 pub mod errors;
@@ -14,6 +15,7 @@ pub mod logged_models;
 pub mod metric_history;
 pub mod metrics;
 pub mod model_versions;
+pub mod otlp;
 pub mod presigned;
 pub mod registered_models;
 pub mod runs;
@@ -45,6 +47,8 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     registered_models::add_routes(routes);
     model_versions::add_routes(routes);
     logged_models::add_routes(routes);
+    otlp::add_routes(routes);
+    assessments::add_routes(routes);
     evaluation_datasets::add_routes(routes);
     scorers::add_routes(routes);
     webhooks::add_routes(routes);

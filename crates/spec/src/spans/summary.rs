@@ -1,13 +1,12 @@
 //! What the spans of a batch tell about one trace.
 
-use super::attributes::{CONVERSATION, COST, INPUTS, OUTPUTS, SESSION, TAG_PREFIX, USAGE, USER};
+use super::attributes::{CONVERSATION, INPUTS, OUTPUTS, SESSION, TAG_PREFIX, USER};
 use super::preview::preview;
-use super::totals::Node;
 use super::{Received, storable};
 use crate::invalid::Invalid;
 use crate::otlp::StatusCode;
 use crate::runs::KeyValue;
-use crate::traces::{Cost, META_SHOWN, TAG_NAME, TokenUsage, TraceState, clean_tag};
+use crate::traces::{META_SHOWN, TAG_NAME, TraceState, clean_tag};
 
 /// What a trace learns from some of its spans.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,10 +27,10 @@ pub struct Summary {
     pub user: Option<String>,
     /// Tags: what describes the sender, and over these what the root carries. The name is one of them.
     pub tags: Vec<KeyValue>,
-    /// The spans with the tokens they say; none says anything when this is empty.
-    pub tokens: Vec<Node<TokenUsage>>,
-    /// The spans with the cost they say; none says anything when this is empty.
-    pub cost: Vec<Node<Cost>>,
+    /// Whether any of them says what tokens it used.
+    pub says_tokens: bool,
+    /// Whether any of them says what it cost.
+    pub says_cost: bool,
 }
 
 /// What these spans, all of one trace, tell about it.
@@ -56,8 +55,8 @@ pub fn summary(spans: &[Received]) -> Result<Summary, Invalid> {
         session_id,
         user: said(spans, &[USER]),
         tags: tags(spans, root),
-        tokens: nodes(spans, USAGE, |received| received.span.tokens),
-        cost: nodes(spans, COST, |received| received.span.cost),
+        says_tokens: spans.iter().any(|span| span.span.tokens.is_some()),
+        says_cost: spans.iter().any(|span| span.span.cost.is_some()),
     })
 }
 
@@ -100,22 +99,6 @@ fn put(tags: &mut Vec<KeyValue>, tag: KeyValue) {
         Some(known) => known.value = tag.value,
         None => tags.push(tag),
     }
-}
-
-fn nodes<T: Copy>(
-    spans: &[Received],
-    key: &str,
-    says: impl Fn(&Received) -> Option<T>,
-) -> Vec<Node<T>> {
-    if !spans.iter().any(|span| span.attributes.has(key)) {
-        return Vec::new();
-    }
-    let node = |received: &Received| Node {
-        span_id: received.span.span_id.clone(),
-        parent_span_id: received.span.parent_span_id.clone(),
-        says: says(received),
-    };
-    spans.iter().map(node).collect()
 }
 
 impl Summary {
