@@ -3,6 +3,7 @@
 //! Every route is added through [`routing::Routes`], which demands a permission: a route without one does not compile.
 //! The table of routes that results is what the tests walk, route by route and role by role.
 
+pub mod address;
 pub mod auth;
 pub mod mlflow;
 pub mod rest;

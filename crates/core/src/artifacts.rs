@@ -79,7 +79,7 @@ impl Core {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let key = self.artifact_to_write(caller, workspace, path).await?;
+        let (_, key) = self.artifact_to_write(caller, workspace, path).await?;
         self.blobs()
             .put_stream(&key, body)
             .await
@@ -194,14 +194,15 @@ impl Core {
     }
 
     /// The object that a writer's path names.
-    async fn artifact_to_write(
+    pub(crate) async fn artifact_to_write(
         &self,
         caller: &Caller,
         workspace: &str,
         path: &str,
-    ) -> Result<BlobKey> {
+    ) -> Result<(Access, BlobKey)> {
         let access = self.access(caller, workspace, Action::RunsWrite).await?;
-        locate(&access, path, Some(Writer::of(&access))).await
+        let key = locate(&access, path, Some(Writer::of(&access))).await?;
+        Ok((access, key))
     }
 
     async fn children(&self, folder: &BlobKey) -> Result<Vec<ArtifactEntry>> {

@@ -47,6 +47,7 @@ pub mod scorers;
 pub mod testing;
 pub mod spans;
 pub mod tokens;
+pub mod traces;
 mod tracking_pages;
 pub mod webhooks;
 pub mod uploads;

@@ -1,5 +1,5 @@
 //! Signed links: one file, readable by whoever holds the address, until a moment. For people without an account and programs
-//! that cannot send a token.
+//! that cannot send a token. Links that write are made in [`crate::uploads`] and checked here.
 //!
 //! A link is checked with its maker's rights when it is made, and is recorded in the audit trail. From then on it stands for
 //! itself: rights taken away later do not end it, its expiry does, and so does a new key (`keys/signing.key`). What a link
@@ -22,8 +22,10 @@ pub const ROOT: &str = "/api/v1/links";
 pub const USUAL_LIFETIME: Duration = Duration::from_hours(1);
 /// The longest that a link may work.
 pub const LONGEST_LIFETIME: Duration = Duration::from_hours(7 * 24);
-/// The one method that links are for.
-const METHOD: &str = "GET";
+/// The method of links that read.
+const READ: &str = "GET";
+/// The method of links that write: see [`crate::uploads`].
+pub(crate) const WRITE: &str = "PUT";
 
 /// What a link is to be made for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct Link {
     pub url: String,
     /// From when on it is void.
     pub expires_at: Timestamp,
+    /// The size of the file that it reads.
+    pub size: Option<u64>,
 }
 
 impl fmt::Debug for Link {
@@ -79,8 +83,12 @@ impl fmt::Debug for Link {
 /// Proof that a request came by a link that is signed and has not expired.
 #[derive(Clone, Debug)]
 pub struct SignedLink {
-    workspace_id: String,
-    file: File,
+    pub(crate) workspace_id: String,
+    pub(crate) file: File,
+    /// Whether it is for writing; else it is for reading.
+    pub(crate) writes: bool,
+    /// How much may be written.
+    pub(crate) max_bytes: Option<u64>,
 }
 
 /// The file behind a link, opened.
@@ -96,10 +104,12 @@ pub struct LinkedFile {
 
 /// What a link's path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum File {
+pub(crate) enum File {
     Artifact(String),
     Data([String; 3]),
     Log([String; 2]),
+    /// A part of an upload: only to be written.
+    Part(String, u32),
 }
 
 impl Core {
@@ -112,20 +122,16 @@ impl Core {
         lifetime: Duration,
     ) -> Result<Link> {
         let access = self.access(caller, workspace, action(&target)).await?;
-        if caller.job().is_some() {
-            return Err(Error::new(
-                ErrorCode::PermissionDenied,
-                "a job's token makes no links: they would outlive the job",
-            ));
-        }
+        check_maker(caller)?;
         let expires_at = expiry(access.now(), lifetime)?;
         let file = self.named(caller, workspace, &access, target).await?;
         // what cannot be opened now gets no link
-        file.open(&access, None).await?;
+        let (read, _) = file.open(&access, None).await?;
+        let size = Some(read.meta.size);
         let target = format!("links/{file} until {expires_at}");
         access.record_read(target).await?;
         let grant = Grant {
-            method: METHOD.to_owned(),
+            method: READ.to_owned(),
             path: file.address(access.workspace_id()),
             expires: expires_at,
             max_bytes: None,
@@ -133,18 +139,25 @@ impl Core {
         Ok(Link {
             url: self.signer().sign(&grant),
             expires_at,
+            size,
         })
     }
 
     /// Checks a request's own address. `HEAD` is a `GET` without the bytes.
     pub fn check_link(&self, method: &str, path: &str, query: &str) -> Result<SignedLink> {
-        let method = if method == "HEAD" { METHOD } else { method };
-        self.signer()
+        let method = if method == "HEAD" { READ } else { method };
+        let grant = self
+            .signer()
             .verify(method, path, query, self.now())
             .map_err(refused)?;
         let invalid = || refused(SignatureError::Invalid);
         let (workspace_id, file) = File::read(path).ok_or_else(invalid)?;
-        Ok(SignedLink { workspace_id, file })
+        Ok(SignedLink {
+            workspace_id,
+            file,
+            writes: method == WRITE,
+            max_bytes: grant.max_bytes,
+        })
     }
 
     /// Opens the file behind a link, whole or in part.
@@ -153,6 +166,9 @@ impl Core {
         link: &SignedLink,
         range: Option<ByteRange>,
     ) -> Result<LinkedFile> {
+        if link.writes {
+            return Err(refused(SignatureError::Invalid));
+        }
         let workspace = self.workspace_name(&link.workspace_id).await?;
         let access = self.system_in(&link.workspace_id, &workspace, link.file.action());
         let (read, etag) = link.file.open(&access, range).await?;
@@ -201,8 +217,19 @@ const fn action(target: &LinkTarget) -> Action {
     }
 }
 
+/// A link made by a job would outlive the job.
+pub(crate) fn check_maker(caller: &Caller) -> Result<()> {
+    if caller.job().is_none() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::PermissionDenied,
+        "a job's token makes no links: they would outlive the job",
+    ))
+}
+
 /// A whole second, as the signature has it.
-fn expiry(now: Timestamp, lifetime: Duration) -> Result<Timestamp> {
+pub(crate) fn expiry(now: Timestamp, lifetime: Duration) -> Result<Timestamp> {
     if lifetime.is_zero() || lifetime > LONGEST_LIFETIME {
         let message = format!(
             "{} is not from 1 to {} (seven days)",
@@ -229,20 +256,28 @@ fn refused(error: SignatureError) -> Error {
 impl File {
     const fn action(&self) -> Action {
         match self {
-            Self::Artifact(_) => Action::RunsRead,
+            Self::Artifact(_) | Self::Part(..) => Action::RunsRead,
             Self::Data(_) => Action::DataRead,
             Self::Log(_) => Action::JobsRead,
         }
     }
 
     fn name(&self) -> &str {
-        let (Self::Artifact(path) | Self::Data([_, _, path]) | Self::Log([_, path])) = self;
+        let (Self::Artifact(path)
+        | Self::Data([_, _, path])
+        | Self::Log([_, path])
+        | Self::Part(path, _)) = self;
         path.rsplit('/').next().unwrap_or(path)
     }
 
     /// The path that is signed: each part in its own segments, so that no part can be taken for another.
-    fn address(&self, workspace_id: &str) -> String {
-        let (kind, whole, path): (_, &[String], _) = match self {
+    pub(crate) fn address(&self, workspace_id: &str) -> String {
+        let number;
+        let (kind, whole, path): (_, &[String], &str) = match self {
+            Self::Part(upload, part) => {
+                number = part.to_string();
+                ("parts", std::slice::from_ref(upload), &number)
+            }
             Self::Artifact(path) => ("artifacts", &[], path),
             Self::Data([name, version, path]) => ("data", &[name.clone(), version.clone()], path),
             Self::Log([job, log]) => ("logs", std::slice::from_ref(job), log),
@@ -274,6 +309,7 @@ impl File {
             ("data", [name, version, path @ ..]) if !path.is_empty() => {
                 Self::Data([name.clone(), version.clone(), path.join("/")])
             }
+            ("parts", [upload, number]) => Self::Part(upload.clone(), number.parse().ok()?),
             ("logs", [job, log @ ..]) if !log.is_empty() => Self::Log([job.clone(), log.join("/")]),
             _ => return None,
         };
@@ -290,6 +326,7 @@ impl File {
                 return Ok((read, entry.sha256.as_str().to_owned()));
             }
             Self::Log([job, log]) => logs::open(access, job, log, range).await?,
+            Self::Part(..) => return Err(refused(SignatureError::Invalid)),
         };
         let etag = read.meta.etag.clone().unwrap_or_default();
         Ok((read, etag.trim_matches('"').to_owned()))
@@ -302,6 +339,7 @@ impl fmt::Display for File {
             Self::Artifact(path) => write!(f, "artifacts/{path}"),
             Self::Data([name, version, path]) => write!(f, "data/{name}:{version}/{path}"),
             Self::Log([job, log]) => write!(f, "jobs/{job}/{log}"),
+            Self::Part(upload, number) => write!(f, "uploads/{upload}/{number}"),
         }
     }
 }

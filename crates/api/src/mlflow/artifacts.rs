@@ -3,7 +3,7 @@
 //! streamed both ways; nothing of a file is held but a few pieces.
 
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, RANGE};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, RANGE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use lazuli_core::artifacts::{ArtifactEntry, BlobRead};
@@ -15,7 +15,7 @@ use super::experiments::Empty;
 use super::json::{Message, invalid};
 use super::{Call, MlflowCaller, Paths};
 use crate::AppState;
-use crate::rest::streams;
+use crate::rest::streams::{self, Wanted};
 use crate::routing::{Permission, Routes};
 
 pub(crate) fn add_routes(routes: &mut Routes) {
@@ -122,11 +122,22 @@ async fn download(
         .get(RANGE)
         .and_then(|value| value.to_str().ok())
         .and_then(streams::parse_range);
-    let read = state
-        .core
-        .get_artifact(&who.caller, &who.workspace, &path, range)
-        .await?;
-    Ok(sent(&path, read, range.is_some()))
+    let open = |range| {
+        state
+            .core
+            .get_artifact(&who.caller, &who.workspace, &path, range)
+    };
+    let mut read = open(range).await?;
+    let etag = read.meta.etag.clone().unwrap_or_default();
+    let wanted = Wanted::read(&headers, etag.trim_matches('"'));
+    if wanted.not_modified {
+        return Ok(streams::not_modified(etag.trim_matches('"')));
+    }
+    if wanted.range != range {
+        // `If-Range` names what was there before: the whole of what is there now
+        read = open(None).await?;
+    }
+    Ok(sent(&path, read, wanted.range.is_some()))
 }
 
 /// The UI's upload of something small: the run and the path stand in the query, the bytes are the body.
@@ -164,9 +175,11 @@ pub(super) fn sent(path: &str, read: BlobRead, partial: bool) -> Response {
     let name = path.rsplit('/').next().unwrap_or(path);
     let etag = read.meta.etag.clone().unwrap_or_default();
     let mut response = streams::respond(read, etag.trim_matches('"'), name, partial);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    // shown in a frame all the same, it may run nothing and knows nothing of this site
+    let policy = HeaderValue::from_static("sandbox; default-src 'none'");
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
     response
 }
 

@@ -3,6 +3,7 @@
 //! Handlers take a [`Call`], call one core method, and answer in the shapes of `views.rs`. Which workspace a request
 //! is about stands in the header `X-MLFLOW-WORKSPACE`; without it, it is the default one.
 
+pub mod absent;
 pub mod artifacts;
 pub mod assessments;
 mod call;
@@ -51,6 +52,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     assessments::add_routes(routes);
     evaluation_datasets::add_routes(routes);
     scorers::add_routes(routes);
+    absent::add_routes(routes);
     webhooks::add_routes(routes);
 }
 

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
 use super::Paths;
+use crate::address::TrustedByAll;
 use crate::routing::{Dialect, Permission, Routes};
 
 /// The version of MLflow whose protocol is spoken; the client compares it with its own.
@@ -37,16 +38,17 @@ async fn health() -> &'static str {
     "OK"
 }
 
-/// Files go through the proxy in one stream each, so the client has no need to cut them into parts.
-async fn server_info() -> Response {
+/// Large files may come in parts, side by side, where the client's way of sending them trusts this connection. Downloads in
+/// pieces work too, but to announce them would cost every small file one more request.
+async fn server_info(TrustedByAll(trusted): TrustedByAll) -> Response {
     Json(json!({
         "store_type": "SqlStore",
         "workspaces_enabled": false,
         "trace_archival_enabled": false,
-        "multipart_uploads_enabled": false,
+        "multipart_uploads_enabled": trusted,
         "multipart_downloads_enabled": false,
-        "presigned_upload_run_id_supported": false,
-        "presigned_upload_model_id_supported": false,
+        "presigned_upload_run_id_supported": true,
+        "presigned_upload_model_id_supported": true,
         "features_enabled": { "gateway": false },
     }))
     .into_response()

@@ -1,4 +1,4 @@
-//! Signed links: made with the caller's rights, opened by whoever has them.
+//! Signed links: made with the caller's rights, opened by whoever has them. Those to write to are made by MLflow's dialect.
 //!
 //! The door of the second route checks the signature (`Permission::Signed`) and leaves what it proves in the request, so
 //! that the handler cannot open anything else.
@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RANGE};
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, RANGE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use lazuli_core::Error;
 use lazuli_core::links::{LinkTarget, SignedLink, USUAL_LIFETIME};
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     // which action it takes depends on what is linked to: the core asks for it
     routes.rest(Permission::Authenticated, routes!(create_link));
     routes.rest(Permission::Signed, routes!(open_link));
+    routes.rest(Permission::Signed, routes!(put_link));
 }
 
 /// Makes a link that reads one file without a token, until it expires.
@@ -121,6 +122,29 @@ async fn open_link(
         headers.insert(CONTENT_TYPE, text);
     }
     Ok(response)
+}
+
+/// Writes the file of a link that was made for writing, or a part of an upload. The `ETag` names what was stored.
+#[utoipa::path(put, path = "/api/v1/links/{workspace_id}/{kind}/{*path}", tag = "links", security(()),
+    params(("workspace_id" = String, Path), ("kind" = String, Path, description = "`artifacts` or `parts`"),
+        ("path" = String, Path), ("lz-expires" = i64, Query), ("lz-signature" = String, Query)),
+    request_body(content = FileBytes, content_type = "application/octet-stream"),
+    responses((status = 200), (status = "4XX", body = ProblemDetails)))]
+async fn put_link(
+    State(app): State<AppState>,
+    Extension(link): Extension<SignedLink>,
+    request: Request,
+) -> RestResult<Response> {
+    let bytes = request.into_body().into_data_stream();
+    let etag = app.core.put_linked(&link, bytes).await?;
+    let etag = format!("\"{}\"", etag.trim_matches('"'));
+    let etag = HeaderValue::from_str(&etag)
+        .map_err(|error| Error::internal("the storage's etag cannot be sent").caused_by(error))?;
+    let headers = [
+        (ETAG, etag),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok(headers.into_response())
 }
 
 fn has_text(name: &str) -> bool {

@@ -67,18 +67,7 @@ pub(crate) async fn compose(
     clock: Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
 ) -> Result<App, CliError> {
-    let store = open_store(config, home).await?;
-    let blobs = open_blobs(config, home)?;
-    let core = Core::new(Parts {
-        store: store.clone(),
-        blobs: blobs.clone(),
-        signer: signing::signer(home, &SystemIds)?,
-        sealer: signing::sealer(home, &SystemIds)?,
-        clock,
-        ids: Arc::new(SystemIds),
-        home: home.root().to_owned(),
-    });
-    first_start(&core, home).await?;
+    let (core, store, blobs) = open_core(config, home, clock).await?;
     let environments = Arc::new(UvEnvironments::new(home.root(), config.packages.clone()));
     let serving = Serving::start(core.clone(), environments);
     let executor = Arc::new(LocalExecutor::new(local_jobs(config, home, announcement)?));
@@ -126,6 +115,27 @@ pub(crate) async fn compose(
             store,
         },
     })
+}
+
+/// Opens the storage that the settings name, and the core on it; also for commands that work on it without a server.
+pub(crate) async fn open_core(
+    config: &Config,
+    home: &Home,
+    clock: Arc<dyn Clock>,
+) -> Result<(Core, Store, Blobs), CliError> {
+    let store = open_store(config, home).await?;
+    let blobs = open_blobs(config, home)?;
+    let core = Core::new(Parts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        signer: signing::signer(home, &SystemIds)?,
+        sealer: signing::sealer(home, &SystemIds)?,
+        clock,
+        ids: Arc::new(SystemIds),
+        home: home.root().to_owned(),
+    });
+    first_start(&core, home).await?;
+    Ok((core, store, blobs))
 }
 
 /// How clients reach this server, as far as the settings say.

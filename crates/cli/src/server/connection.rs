@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use lazuli_api::address::OverTls;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
@@ -19,8 +20,8 @@ use tower::ServiceExt as _;
 use super::activity::{Activity, State};
 use super::connections::Context;
 
-/// Serves HTTP/1.1.
-pub(super) async fn serve_http1<S>(stream: S, peer: SocketAddr, context: &Arc<Context>)
+/// Serves HTTP/1.1, over TLS or plain.
+pub(super) async fn serve_http1<S>(stream: S, peer: SocketAddr, tls: bool, context: &Arc<Context>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -34,7 +35,7 @@ where
         .max_header_size(context.limits.header_bytes)
         .max_buf_size(context.limits.header_bytes.max(64 * 1024));
     let service =
-        service_fn(|request| answer(request, peer, Arc::clone(context), activity.clone()));
+        service_fn(|request| answer(request, (peer, tls), Arc::clone(context), activity.clone()));
     let stream = TokioIo::new(activity.watch(stream));
     let connection = builder.serve_connection(stream, service).with_upgrades();
     drive(
@@ -60,7 +61,7 @@ where
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
     let service =
-        service_fn(|request| answer(request, peer, Arc::clone(context), activity.clone()));
+        service_fn(|request| answer(request, (peer, true), Arc::clone(context), activity.clone()));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     drive(
         connection,
@@ -74,13 +75,16 @@ where
 /// Passes one request to the router; the connection counts as busy until the last byte of the answer.
 async fn answer(
     request: Request<Incoming>,
-    peer: SocketAddr,
+    (peer, tls): (SocketAddr, bool),
     context: Arc<Context>,
     activity: Activity,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     let busy = activity.begin();
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
+    if tls {
+        request.extensions_mut().insert(OverTls);
+    }
     let response = context.router.clone().oneshot(request).await?;
     Ok(response.map(|body| Body::new(busy.until_sent(body))))
 }

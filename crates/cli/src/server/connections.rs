@@ -150,7 +150,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
     match peeked {
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => serve_tls(stream, peer, context).await,
         Ok(Ok(1)) if is_loopback(&stream, peer) => {
-            connection::serve_http1(stream, peer, context).await;
+            connection::serve_http1(stream, peer, false, context).await;
         }
         Ok(Ok(1)) => {
             context.metrics.connection_refused("plain_http");
@@ -166,7 +166,7 @@ async fn serve_tls(stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) 
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             connection::serve_http2(stream, peer, context).await;
         }
-        Ok(Ok(stream)) => connection::serve_http1(stream, peer, context).await,
+        Ok(Ok(stream)) => connection::serve_http1(stream, peer, true, context).await,
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "TLS handshake failed");
             context.metrics.connection_refused("tls_handshake");

@@ -11,6 +11,7 @@ mod connection;
 mod connections;
 mod health;
 pub(crate) mod home;
+mod housekeeping;
 pub(crate) mod lock;
 mod metrics;
 mod requests;
