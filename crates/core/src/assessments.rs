@@ -3,9 +3,10 @@
 use lazuli_spec::assessments::{Assessment, AssessmentUpdate};
 use lazuli_spec::{Action, ErrorCode};
 use lazuli_store::traces::TraceRow;
-use lazuli_store::{Tx, assessments, traces};
+use lazuli_store::{Tx, assessments, traces as rows};
 
 use crate::experiments::not_found;
+use crate::traces;
 use crate::{Caller, Core, Error, Result};
 
 impl Core {
@@ -22,7 +23,7 @@ impl Core {
         let (workspace_id, trace_id) = (access.workspace_id().to_owned(), trace_id.to_owned());
         access
             .log(move |tx| {
-                let trace = find_trace(tx, &workspace_id, &trace_id, true)?;
+                let trace = traces::find(tx, &workspace_id, &trace_id)?;
                 if let Some(overridden) = &assessment.overrides
                     && !assessments::set_valid(tx, trace.trace_no, overridden, false)?
                 {
@@ -114,7 +115,7 @@ impl Core {
             .write(
                 format!("{trace_id}/assessments/{assessment_id}"),
                 move |tx, change| {
-                    let trace = traces::find(tx, &workspace_id, &trace_id, true)?;
+                    let trace = rows::find(tx, &workspace_id, &trace_id, true)?;
                     let found = match &trace {
                         Some(trace) => assessments::find(tx, trace.trace_no, &assessment_id, true)?,
                         None => None,
@@ -134,14 +135,9 @@ impl Core {
     }
 }
 
-fn find_trace(tx: &mut Tx<'_>, workspace_id: &str, trace_id: &str, lock: bool) -> Result<TraceRow> {
-    traces::find(tx, workspace_id, trace_id, lock)?
-        .ok_or_else(|| not_found(format!("Trace with ID '{trace_id}' not found.")))
-}
-
 /// The trace of an assessment that is there already, or should be.
 fn existing_trace(tx: &mut Tx<'_>, workspace_id: &str, trace_id: &str) -> Result<TraceRow> {
-    traces::find(tx, workspace_id, trace_id, false)?
+    rows::find(tx, workspace_id, trace_id, false)?
         .ok_or_else(|| not_found(format!("Trace with request_id '{trace_id}' not found")))
 }
 

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use lazuli_spec::assessments::Assessment;
 use lazuli_spec::experiments::{ExperimentId, View};
 use lazuli_spec::runs::KeyValue;
 use lazuli_spec::spans::summary::{Summary, summary};
@@ -19,10 +18,11 @@ use lazuli_spec::{Action, Timestamp};
 use lazuli_store::experiments::ExperimentRow;
 use lazuli_store::spans::StoredSpan;
 use lazuli_store::traces::TraceRow;
-use lazuli_store::{Tx, assessments, experiments, runs, spans, traces};
+use lazuli_store::{Tx, experiments, spans, traces};
 
 use crate::experiments::{find as find_experiment, must_be_active, not_found};
 use crate::runs::Writer;
+use crate::traces::{artifact_location, trace_not_found};
 use crate::{Access, Caller, Core, Error, Result};
 
 /// The metadata in which a client says how many spans there will be.
@@ -37,8 +37,6 @@ const PATIENCE: [u64; 6] = [50, 100, 250, 500, 1_000, 1_000];
 pub struct WholeTrace {
     /// The trace.
     pub info: TraceInfo,
-    /// What is said about it.
-    pub assessments: Vec<Assessment>,
     /// Its spans: roots first, then by their beginning.
     pub spans: Vec<StoredSpan>,
 }
@@ -169,7 +167,7 @@ impl Core {
                 ))
             }
             Some(_) => Ok(None),
-            None => Err(not_found(format!("Trace with ID '{trace_id}' not found."))),
+            None => Err(trace_not_found(trace_id)),
         }
     }
 }
@@ -205,13 +203,13 @@ impl Place {
     fn trace(&mut self, tx: &mut Tx<'_>, batch: &Batch) -> Result<(TraceRow, bool)> {
         let workspace_id = self.writer.workspace_id.clone();
         if let Some(row) = traces::find(tx, &workspace_id, &batch.trace_id, true)? {
-            //TRACE self.writer.trace(tx, &row)?;
+            self.writer.trace(tx, &row)?;
             return Ok((row, false));
         }
         let experiment = self.experiment(tx)?;
         let start_ms = batch.summary.start_ms;
         let mut info = TraceInfo::new(&batch.trace_id, self.experiment_id, start_ms);
-        let files = artifact_location(&experiment.experiment.artifact_location, &batch.trace_id);
+        let files = artifact_location(&experiment.experiment, &batch.trace_id);
         info.put_tags([KeyValue::new(TAG_ARTIFACTS, files)]);
         info.state = TraceState::InProgress;
         let made = traces::insert(tx, &workspace_id, experiment.experiment_no, &info)?;
@@ -233,11 +231,11 @@ impl Place {
         Ok(self.experiment.insert(found).clone())
     }
 
-    /// Links traces whose root has come to the run that the sender names. A run that is not there is no reason to lose spans.
+    /// Links traces whose root has come to the run that the sender names. A run that is not there, or not the sender's, is no
+    /// reason to lose spans.
     fn link(&self, tx: &mut Tx<'_>, ended: &[i64], run_id: Option<&str>) -> Result<()> {
         let Some(run_id) = run_id else { return Ok(()) };
-        if !ended.is_empty() && runs::find(tx, &self.writer.workspace_id, run_id, false)?.is_some()
-        {
+        if !ended.is_empty() && self.writer.unlocked(tx, run_id).is_ok() {
             traces::link_to_run(tx, ended, run_id)?;
         }
         Ok(())
@@ -310,18 +308,7 @@ fn learn(info: &mut TraceInfo, summary: Summary, finalized: bool) -> Vec<KeyValu
     tags
 }
 
-/// Where a trace's files are, below those of its experiment.
-fn artifact_location(experiment: &str, trace_id: &str) -> String {
-    let (path, query) = experiment.split_once('?').unwrap_or((experiment, ""));
-    let files = format!("{}/traces/{trace_id}/artifacts", path.trim_end_matches('/'));
-    if query.is_empty() {
-        files
-    } else {
-        format!("{files}?{query}")
-    }
-}
-
-/// Traces with tags, metadata, assessments and spans: five queries, however many there are.
+/// Traces with tags, metadata, assessments and spans: four queries and one for their spans, however many there are.
 async fn whole_traces(
     access: &Access,
     trace_ids: Vec<String>,
@@ -336,21 +323,15 @@ async fn whole_traces(
             let stored = rows.iter().filter(|row| is_stored(&row.info));
             let numbers: Vec<i64> = stored.map(|row| row.trace_no).collect();
             let mut spans = spans::of_traces(tx, &numbers)?;
-            let mut said = assessments::of_traces(tx, &numbers)?;
             let found = rows
                 .into_iter()
-                .map(|row| found(row, &mut spans, &mut said, allow_partial));
+                .map(|row| found(row, &mut spans, allow_partial));
             Ok(found.collect())
         })
         .await
 }
 
-fn found(
-    row: TraceRow,
-    spans: &mut HashMap<i64, Vec<StoredSpan>>,
-    said: &mut HashMap<i64, Vec<Assessment>>,
-    allow_partial: bool,
-) -> Found {
+fn found(row: TraceRow, spans: &mut HashMap<i64, Vec<StoredSpan>>, allow_partial: bool) -> Found {
     if !is_stored(&row.info) {
         return Found::Elsewhere;
     }
@@ -360,7 +341,6 @@ fn found(
     }
     Found::Whole(Box::new(WholeTrace {
         info: row.info,
-        assessments: said.remove(&row.trace_no).unwrap_or_default(),
         spans,
     }))
 }

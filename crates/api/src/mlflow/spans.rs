@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::errors::MlflowResult;
 use super::json::{Message, invalid, missing};
 use super::registered_models::flag;
-use super::traces::info_view;
+use super::traces;
 use super::{Call, Paths};
 use crate::routing::{Permission, Routes};
 
@@ -63,7 +63,7 @@ fn experiments(fields: &Message) -> MlflowResult<Option<Vec<ExperimentId>>> {
 }
 
 fn shown(trace: &WholeTrace) -> Value {
-    let info = info_view(&trace.info, &trace.assessments);
+    let info = traces::shown(&trace.info);
     let spans: Vec<Value> = trace
         .spans
         .iter()
