@@ -8,6 +8,7 @@ mod identity;
 mod links;
 mod lists;
 mod mlflow;
+mod mlflow_reference;
 mod models;
 mod reference;
 mod route_table;

@@ -11,7 +11,7 @@ use lazuli_spec::roles::{RoleDefinition, built_in};
 use lazuli_spec::{Action, ErrorCode};
 use lazuli_store::testing::run;
 
-fn whole_surface() -> Surface {
+pub(crate) fn whole_surface() -> Surface {
     run(async {
         let test = TestCore::start().await;
         surface(AppState {
@@ -21,7 +21,7 @@ fn whole_surface() -> Surface {
     })
 }
 
-fn compare(file: &str, text: &str) {
+pub(crate) fn compare(file: &str, text: &str) {
     let path = format!("{}/../../docs/reference/{file}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::write(&path, text).unwrap();

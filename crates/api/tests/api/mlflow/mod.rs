@@ -1,5 +1,6 @@
 //! MLflow's endpoints: shapes, words and limits that its clients rely on.
 
+mod absent;
 mod artifacts;
 mod experiments;
 mod metrics;
