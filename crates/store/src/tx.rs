@@ -163,6 +163,18 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
+    /// For searches that walk an index until a page is full. PostgreSQL plans by its statistics, which lag behind a burst
+    /// of writes, and then sorts a whole table for a page; here it keeps to the order of the text and to indexes.
+    pub(crate) fn walk_indexes(&mut self) -> Result<(), StoreError> {
+        if self.dialect() == Dialect::Postgres {
+            self.batch(
+                "SET LOCAL join_collapse_limit = 1; SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; \
+                 SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off",
+            )?;
+        }
+        Ok(())
+    }
+
     /// Runs statements without parameters, as a migration holds them.
     pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
         self.guarded(&[], |link| match link {

@@ -63,6 +63,7 @@ pub fn search(tx: &mut Tx<'_>, search: &RunSearch) -> Result<Found, StoreError> 
             next: None,
         });
     }
+    tx.walk_indexes()?;
     let driver = filter::narrowest(tx, search)?;
     let plan = order::plan(&search.order);
     let start = search.after.as_ref().map_or(0, |place| place.phase);
