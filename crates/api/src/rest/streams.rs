@@ -78,12 +78,7 @@ pub(crate) fn respond(read: BlobRead, etag: &str, file_name: &str, partial: bool
         CONTENT_LENGTH,
         &(read.range.end - read.range.start).to_string(),
     );
-    let name = utf8_percent_encode(file_name, NON_ALPHANUMERIC);
-    put(
-        &mut headers,
-        CONTENT_DISPOSITION,
-        &format!("attachment; filename*=UTF-8''{name}"),
-    );
+    put(&mut headers, CONTENT_DISPOSITION, &attachment(file_name));
     if partial {
         let shown = format!(
             "bytes {}-{}/{}",
@@ -94,6 +89,30 @@ pub(crate) fn respond(read: BlobRead, etag: &str, file_name: &str, partial: bool
         put(&mut headers, CONTENT_RANGE, &shown);
     }
     (status, headers, Body::from_stream(read.stream)).into_response()
+}
+
+/// To be saved under this name, in the way that RFC 6266 has for it; old clients are given what ASCII has of it.
+fn attachment(file_name: &str) -> String {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if !file_name.is_empty() && file_name.bytes().all(is_token) {
+        return format!("attachment; filename={file_name}");
+    }
+    let printable = |c: &char| c.is_ascii() && !c.is_ascii_control();
+    let mut plain = String::new();
+    for c in file_name.chars().filter(printable) {
+        if matches!(c, '"' | '\\') {
+            plain.push('\\');
+        }
+        plain.push(c);
+    }
+    if file_name.is_ascii() {
+        return format!("attachment; filename=\"{plain}\"");
+    }
+    if plain.trim().is_empty() {
+        "download".clone_into(&mut plain);
+    }
+    let whole = utf8_percent_encode(file_name, NON_ALPHANUMERIC);
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{whole}")
 }
 
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
@@ -120,6 +139,26 @@ mod tests {
             "",
         ] {
             assert_eq!(parse_range(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_are_sent_so_that_every_client_reads_them() {
+        for (name, expected) in [
+            ("a+b.txt", "attachment; filename=a+b.txt"),
+            ("a b.txt", r#"attachment; filename="a b.txt""#),
+            (r#"a"b\.txt"#, r#"attachment; filename="a\"b\\.txt""#),
+            (
+                "\u{e9}t\u{e9}.txt",
+                r#"attachment; filename="t.txt"; filename*=UTF-8''%C3%A9t%C3%A9%2Etxt"#,
+            ),
+            (
+                "\u{65e5}",
+                r#"attachment; filename="download"; filename*=UTF-8''%E6%97%A5"#,
+            ),
+            ("", r#"attachment; filename="""#),
+        ] {
+            assert_eq!(attachment(name), expected);
         }
     }
 

@@ -32,7 +32,7 @@ fn a_link_needs_no_token() {
         );
         assert_eq!(
             file.header("content-disposition"),
-            "attachment; filename*=UTF-8''file%2Ecsv"
+            "attachment; filename=file.csv"
         );
         assert_eq!(file.header("cache-control"), "private, no-store");
         assert_eq!(file.header("x-content-type-options"), "nosniff");

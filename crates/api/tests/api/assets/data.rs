@@ -42,7 +42,7 @@ fn a_folder_is_registered_shown_listed_and_downloaded() {
         assert_eq!(file.body, "a,b\n1,2\n");
         assert_eq!(
             file.header("content-disposition"),
-            "attachment; filename*=UTF-8''a%2Ecsv"
+            "attachment; filename=a.csv"
         );
         let part = bench
             .get_with(

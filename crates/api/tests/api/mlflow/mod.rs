@@ -6,6 +6,7 @@ mod experiments;
 mod metrics;
 mod refusals;
 mod runs;
+mod uploads;
 
 use std::future::Future;
 
