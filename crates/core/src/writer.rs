@@ -5,7 +5,9 @@ use lazuli_spec::ErrorCode;
 use lazuli_spec::experiments::Lifecycle;
 use lazuli_spec::logged_models::LoggedModel;
 use lazuli_spec::runs::TAG_PARENT_RUN;
+use lazuli_spec::traces::META_SOURCE_RUN;
 use lazuli_store::runs::RunRef;
+use lazuli_store::traces::{self, TraceRow};
 use lazuli_store::{Tx, logged_models, run_tags, runs};
 
 use crate::models::proxied_path;
@@ -73,6 +75,17 @@ impl Writer {
             (None, _) => Ok(()),
             (Some(_), Some(run_id)) => self.unlocked(tx, run_id).map(drop),
             (Some(job), None) => Err(foreign(job, &model.model_id)),
+        }
+    }
+
+    /// Says whether this writer may change a trace: a job may, unless the trace was made in a run that is not the job's.
+    pub(crate) fn trace(&self, tx: &mut Tx<'_>, trace: &TraceRow) -> Result<()> {
+        if self.job.is_none() {
+            return Ok(());
+        }
+        match traces::metadata(tx, trace.trace_no, META_SOURCE_RUN)? {
+            Some(run_id) => self.unlocked(tx, &run_id).map(drop),
+            None => Ok(()),
         }
     }
 

@@ -58,6 +58,7 @@ mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod tokens;
+pub mod trace_metrics;
 pub mod trace_search;
 pub mod traces;
 #[cfg(test)]

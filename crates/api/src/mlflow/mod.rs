@@ -22,6 +22,8 @@ pub mod registered_models;
 pub mod runs;
 pub mod scorers;
 pub mod server_info;
+pub mod spans;
+pub mod traces;
 pub mod uploads;
 pub mod views;
 pub mod webhooks;
@@ -50,6 +52,8 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     logged_models::add_routes(routes);
     otlp::add_routes(routes);
     assessments::add_routes(routes);
+    traces::add_routes(routes);
+    spans::add_routes(routes);
     evaluation_datasets::add_routes(routes);
     scorers::add_routes(routes);
     absent::add_routes(routes);

@@ -7,6 +7,7 @@
 mod grammar;
 mod lexer;
 pub mod pattern;
+pub mod trace_metrics;
 pub mod traces;
 pub mod vocabularies;
 

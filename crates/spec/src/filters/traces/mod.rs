@@ -8,6 +8,7 @@
 
 mod parse;
 
+pub(crate) use parse::{metadata_field, tag_field};
 pub use parse::{parse_filter, parse_order_by};
 
 use super::Test;

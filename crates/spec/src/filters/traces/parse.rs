@@ -161,8 +161,8 @@ fn field(word: &Word, attributes: &[&str]) -> Result<TraceField, Invalid> {
     let name = word.name.as_str();
     match word.prefix.as_deref() {
         None | Some("attribute" | "attributes" | "trace") => attribute(name, attributes),
-        Some("tag" | "tags") => Ok(tag(name)),
-        Some("metadata" | "request_metadata") => Ok(metadata(name)),
+        Some("tag" | "tags") => Ok(tag_field(name)),
+        Some("metadata" | "request_metadata") => Ok(metadata_field(name)),
         Some("span") => span(name),
         Some("feedback") => named(name).map(TraceField::Feedback),
         Some("expectation") => named(name).map(TraceField::Expectation),
@@ -202,7 +202,8 @@ fn attribute(name: &str, attributes: &[&str]) -> Result<TraceField, Invalid> {
     })
 }
 
-fn tag(name: &str) -> TraceField {
+/// A tag as a field: some of them have places of their own.
+pub(crate) fn tag_field(name: &str) -> TraceField {
     match name {
         TAG_NAME => TraceField::Name,
         TAG_PROMPTS => TraceField::Prompt,
@@ -210,7 +211,8 @@ fn tag(name: &str) -> TraceField {
     }
 }
 
-fn metadata(name: &str) -> TraceField {
+/// A key of the metadata as a field: some of them have places of their own.
+pub(crate) fn metadata_field(name: &str) -> TraceField {
     match name {
         META_SESSION => TraceField::Session,
         META_TOKENS => TraceField::Tokens,
