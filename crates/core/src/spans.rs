@@ -356,3 +356,7 @@ fn announced(info: &TraceInfo) -> usize {
     let count = size.get("num_spans").and_then(serde_json::Value::as_u64);
     usize::try_from(count.unwrap_or(0)).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+#[path = "spans_tests.rs"]
+mod tests;

@@ -42,7 +42,7 @@ async fn export(
     let (headers, body) = (request.headers().clone(), request.into_body());
     let experiment_id = experiment(&headers)?;
     let kind = kind(&headers)?;
-    let limit = app.limits.json_body.max(otlp::MOST_JSON_BYTES);
+    let limit = app.limits.json_body.max(otlp::MOST_BYTES);
     let body = axum::body::to_bytes(body, limit).await;
     let body = body.map_err(|_| Refusal::too_large(limit))?;
     let encoding = text(&headers, CONTENT_ENCODING.as_str()).unwrap_or_default();
