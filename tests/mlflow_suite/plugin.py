@@ -4,6 +4,8 @@ Where a test asks its helpers for a tracking server, it gets the address of a fr
 `--server-command`, started in a folder of its own on a free port, ended when the test's fixture is over. Tests below `tests/store`
 ask for a store object instead; they get the REST store of MLflow's client, talking to such a server.
 
+With `--own-stores` the same store tests run against MLflow's own server, in this process: what a store cannot do over HTTP fails there, too.
+
 A server that writes an administrator's token into its home (`home/credentials`) is talked to with that token: the client finds
 it in its environment, and requests that a test makes by hand are given it on their way out.
 """
@@ -12,6 +14,7 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -34,6 +37,7 @@ STORE_TESTS = "tests/store/"
 def pytest_addoption(parser):
     group = parser.getgroup("MLflow's suite on another server")
     group.addoption("--server-command", help="starts a server; knows {port}, {folder}, {backend}, {artifacts}, {python}")
+    group.addoption("--own-stores", action="store_true", help="tests of stores talk to MLflow's own server in this process")
     group.addoption("--outcomes", help="file for the outcome of each test, as JSON")
     group.addoption("--keep-folders", action="store_true", help="leave the folders of the servers, with their logs")
 
@@ -118,6 +122,37 @@ class Servers:
             request.headers["Authorization"] = f"Bearer {token}"
 
 
+class OwnServers:
+    """MLflow's own server in this process, for the tests of stores."""
+
+    def __init__(self):
+        self.database = None
+
+    @contextlib.contextmanager
+    def one(self):
+        import mlflow.server.handlers as handlers
+        from mlflow.server.fastapi_app import app
+        from tests.tracking.integration_test_utils import ServerThread
+
+        with tempfile.TemporaryDirectory(prefix="mlflow-suite-", ignore_cleanup_errors=True) as folder:
+            shutil.copy(self._empty_database(), f"{folder}/mlflow.db")
+            handlers._tracking_store = handlers._model_registry_store = None
+            handlers.initialize_backend_stores(f"sqlite:///{folder}/mlflow.db", default_artifact_root=f"file://{folder}/artifacts")
+            with ServerThread(app, free_port()) as url:
+                yield url
+
+    def _empty_database(self):
+        """Making the tables takes seconds: once."""
+        if self.database is None:
+            from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+            folder = Path(tempfile.mkdtemp(prefix="mlflow-suite-"))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            self.database = folder / "mlflow.db"
+            SqlAlchemyStore(f"sqlite:///{self.database}", f"file://{folder}/artifacts").engine.dispose()
+        return self.database
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -161,11 +196,13 @@ class ServerInAThread:
 
 def pytest_configure(config):
     config.suite_outcomes = {}
-    config.suite_servers = None
+    config.suite_stores = OwnServers() if config.getoption("--own-stores") else None
     if command := config.getoption("--server-command"):
-        config.suite_servers = Servers(command, config.getoption("--keep-folders"))
-        atexit.register(config.suite_servers.end_all)
-        redirect(config.suite_servers)
+        servers = Servers(command, config.getoption("--keep-folders"))
+        config.suite_stores = servers
+        atexit.register(servers.end_all)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended
+        redirect(servers)
 
 
 def redirect(servers):
@@ -202,10 +239,9 @@ def redirect(servers):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup(fixturedef, request):
-    servers = request.config.suite_servers
+    servers = request.config.suite_stores
     if servers is None or fixturedef.argname != "store" or not request.node.nodeid.startswith(STORE_TESTS):
         return None
-    servers.wanted_backend = servers.wanted_artifacts = None
     running = servers.one()
     url = running.__enter__()
     fixturedef.addfinalizer(lambda: running.__exit__(None, None, None))
@@ -217,11 +253,94 @@ def pytest_fixture_setup(fixturedef, request):
 def rest_store(url, registry):
     from mlflow.utils.rest_utils import MlflowHostCreds
 
-    if registry:
-        from mlflow.store.model_registry.rest_store import RestStore
-    else:
-        from mlflow.store.tracking.rest_store import RestStore
-    return RestStore(lambda: MlflowHostCreds(url, token=os.environ.get("MLFLOW_TRACKING_TOKEN")))
+    store = registry_store() if registry else tracking_store()
+    return store(lambda: MlflowHostCreds(url, token=os.environ.get("MLFLOW_TRACKING_TOKEN")))
+
+
+def tracking_store():
+    """The tracking REST store with what a local one takes for granted."""
+    from mlflow.store.tracking.rest_store import RestStore
+
+    class Store(RestStore):
+        DEFAULT_EXPERIMENT_ID = "0"
+
+        def create_run(self, experiment_id, user_id, start_time, tags, run_name):
+            return super().create_run(experiment_id, user_id, start_time, tags or [], run_name)
+
+        def search_experiments(self, view_type=1, max_results=1000, filter_string=None, order_by=None, page_token=None):
+            return super().search_experiments(view_type, max_results, filter_string, order_by, page_token)
+
+        def log_inputs(self, run_id, datasets=None, models=None):
+            return super().log_inputs(run_id, datasets or [], models)
+
+    return Store
+
+
+# The registry's tests use paths without a scheme as sources, which every server refuses: they are put here on their way.
+SOURCES = "s3://suite/"
+
+
+def registry_store():
+    """The registry's REST store, which answers as a local one does: `None` for what is not there, numbers of versions as numbers."""
+    import mlflow.store.model_registry.rest_store as module
+    from mlflow.store.entities import PagedList
+
+    class Store(module.RestStore):
+        def create_model_version(self, name, source, *rest, **more):
+            return super().create_model_version(name, source if ":/" in source else SOURCES + source, *rest, **more)
+
+        def search_model_versions(self, filter_string=None, max_results=None, **more):
+            placed = re.sub(r"(source_path[^'\"]*['\"])", rf"\1{SOURCES}", filter_string or "")
+            return super().search_model_versions(placed, whole(max_results), **more)
+
+        def search_registered_models(self, filter_string=None, max_results=None, **more):
+            return super().search_registered_models(filter_string, whole(max_results), **more)
+
+        def get_model_version_download_uri(self, *which, **named):
+            return super().get_model_version_download_uri(*which, **named).removeprefix(SOURCES)
+
+        def _call_endpoint(self, *call, **more):
+            answer = super()._call_endpoint(*call, **more)
+            without_places(answer)
+            return answer
+
+    module.ModelVersion = local_form(module.ModelVersion)
+    module.RegisteredModel = local_form(module.RegisteredModel)
+    module.PagedList = lambda items, token: PagedList(items, token or None)
+    return Store
+
+
+def local_form(entity):
+    """The entity as a local store makes it."""
+
+    class Local(entity):
+        @classmethod
+        def from_proto(cls, message):
+            found = entity.from_proto(message)
+            found._description = found._description or None
+            if hasattr(found, "_version"):
+                found._version = int(found._version)
+            else:
+                found._aliases = {alias: int(version) for alias, version in found._aliases.items()}
+            return found
+
+    return Local
+
+
+def whole(number):
+    """`1e15`, which tests write, as the number that it is."""
+    return None if number is None else int(number)
+
+
+def without_places(message):
+    """Takes the place off the sources in an answer."""
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type:
+            repeated = hasattr(value, "append")
+            for part in value if repeated else [value]:
+                without_places(part)
+        elif descriptor.name == "source":
+            message.source = value.removeprefix(SOURCES)
 
 
 @pytest.hookimpl(hookwrapper=True)

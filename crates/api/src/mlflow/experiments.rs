@@ -133,7 +133,8 @@ async fn delete_tag(call: Call) -> MlflowResult<Json<Empty>> {
 pub struct Empty {}
 
 async fn search(call: Call) -> MlflowResult<Response> {
-    let asked = call.fields.int("max_results")?.unwrap_or(0);
+    // MLflow's own server insists on a number; its interface's description leaves the default to the server
+    let asked = call.fields.int("max_results")?.unwrap_or(1_000);
     let request = search_request(&call.fields, "view_type", limits::page_size(asked)?)?;
     let page = call
         .core
