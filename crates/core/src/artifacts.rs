@@ -8,10 +8,11 @@ use futures::Stream;
 use lazuli_blob::BlobKey;
 use lazuli_spec::experiments::ExperimentId;
 use lazuli_spec::{Action, ErrorCode};
-use lazuli_store::{Tx, experiments, logged_models, runs};
+use lazuli_store::{Tx, experiments, logged_models, runs, traces};
 
 use crate::models::TreePlace;
 use crate::runs::{Writer, run_not_found};
+use crate::traces::trace_not_found;
 use crate::{Access, Caller, Core, Error, Result};
 
 pub use lazuli_blob::{BlobRead, ByteRange, PutResult};
@@ -291,8 +292,8 @@ pub(crate) async fn locate(access: &Access, path: &str, writer: Option<Writer>) 
     BlobKey::proxied(access.workspace_id(), path).map_err(unsafe_path)
 }
 
-/// What lies below `models` belongs to a logged model that must be there. An experiment's folder as a whole holds what many
-/// runs have made: nobody writes to it or removes it at one stroke.
+/// What lies below `models` belongs to a logged model that must be there, what is written below `traces` to a trace. An
+/// experiment's folder as a whole holds what many runs have made: nobody writes to it or removes it at one stroke.
 fn check_inside(
     tx: &mut Tx<'_>,
     workspace_id: &str,
@@ -302,6 +303,14 @@ fn check_inside(
 ) -> Result<()> {
     let mut parts = rest.split('/');
     let folder = parts.next().unwrap_or_default();
+    if let Some(writer) = writer.filter(|_| folder == "traces") {
+        let trace_id = parts.next().filter(|trace_id| !trace_id.is_empty());
+        let trace_id = trace_id.ok_or_else(|| Error::invalid("path", "Invalid path"))?;
+        let trace = traces::find(tx, workspace_id, trace_id, false)?
+            .filter(|trace| trace.info.experiment_id == experiment);
+        let trace = trace.ok_or_else(|| trace_not_found(trace_id))?;
+        return writer.trace(tx, &trace);
+    }
     if folder != "models" {
         return match writer {
             Some(_) if folder.is_empty() => Err(Error::invalid("path", "Invalid path")),
