@@ -49,6 +49,7 @@ pub mod spans;
 pub mod tokens;
 pub mod traces;
 mod tracking_pages;
+pub mod users;
 pub mod webhooks;
 pub mod uploads;
 pub mod workspaces;
@@ -101,6 +102,7 @@ struct Inner {
     authority: authentication::Authority,
     changes: watch::Sender<i64>,
     jobs: jobs::live::Live,
+    located: artifacts::Located,
     webhooks: webhooks::Live,
     model_runtime: std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>>,
 }
@@ -119,6 +121,7 @@ impl Core {
             authority: authentication::Authority::default(),
             changes: watch::Sender::new(0),
             jobs: jobs::live::Live::default(),
+            located: artifacts::Located::default(),
             webhooks: webhooks::Live::default(),
             model_runtime: std::sync::OnceLock::new(),
         }))
@@ -168,6 +171,11 @@ impl Core {
 
     pub(crate) fn model_runtime(&self) -> &std::sync::OnceLock<Arc<dyn deployments::ModelRuntime>> {
         &self.0.model_runtime
+    }
+
+    /// Runs whose folders were looked for a moment ago.
+    pub(crate) fn located(&self) -> &artifacts::Located {
+        &self.0.located
     }
 
     pub(crate) fn jobs(&self) -> &jobs::live::Live {

@@ -190,15 +190,6 @@ impl Core {
 
     /// Sets a password: one's own, or another's with the right to.
     pub async fn set_password(&self, caller: &Caller, name: &str, password: String) -> Result<()> {
-        let length = password.len();
-        if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&length) {
-            return Err(Error::invalid(
-                "password",
-                format!(
-                    "a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} bytes; this one has {length}"
-                ),
-            ));
-        }
         let access = if name == caller.name()
             && caller.job().is_none()
             && caller.mask.contains(Action::TokensWrite)
@@ -207,16 +198,7 @@ impl Core {
         } else {
             self.server_access(caller, Action::PrincipalsWrite).await?
         };
-        let mut salt = [0_u8; 16];
-        self.ids().fill(&mut salt);
-        let hash = on_a_blocking_thread(move || {
-            let hashed = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
-            hashed.map(|hash| hash.to_string())
-        })
-        .await?
-        .map_err(|error| {
-            Error::internal("the password could not be hashed").caused_by(error.to_string())
-        })?;
+        let hash = self.hashed(password).await?;
         let name = name.to_owned();
         access
             .write(format!("principals/{name}/password"), move |tx, _| {
@@ -228,6 +210,30 @@ impl Core {
             .await?;
         self.authority().forget();
         Ok(())
+    }
+
+    /// A new password's hash, if it may be one.
+    pub(crate) async fn hashed(&self, password: String) -> Result<String> {
+        let length = password.len();
+        if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&length) {
+            return Err(Error::invalid(
+                "password",
+                format!(
+                    "a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} bytes; this one has {length}"
+                ),
+            ));
+        }
+        let mut salt = [0_u8; 16];
+        self.ids().fill(&mut salt);
+        let hash = on_a_blocking_thread(move || {
+            let hashed = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
+            hashed.map(|hash| hash.to_string())
+        })
+        .await?
+        .map_err(|error| {
+            Error::internal("the password could not be hashed").caused_by(error.to_string())
+        })?;
+        Ok(hash)
     }
 
     /// A login with name and password. Failures are counted; too many in a minute stop further tries for that name.

@@ -256,7 +256,7 @@ fn find_role(tx: &mut Tx<'_>, role: &str) -> Result<RoleDefinition> {
 }
 
 /// Nobody gives away more than they have: else a limited token could make itself an owner.
-fn no_wider_than(own: ActionSet, role: &RoleDefinition) -> Result<()> {
+pub(crate) fn no_wider_than(own: ActionSet, role: &RoleDefinition) -> Result<()> {
     let given = role.compile();
     if given.intersection(own) == given {
         return Ok(());

@@ -46,6 +46,7 @@ pub mod tokens;
 pub mod trace_metrics;
 pub mod traces;
 pub mod trees;
+pub mod users;
 pub mod webhooks;
 pub mod workspaces;
 

@@ -65,6 +65,7 @@ pub mod traces;
 mod tracking_fixture;
 mod tx;
 mod value;
+pub mod users;
 pub mod webhooks;
 mod work;
 pub mod workspaces;

@@ -232,7 +232,9 @@ fn complete(tx: &mut Tx<'_>, rows: &mut [WebhookRow]) -> Result<(), StoreError> 
     }
     for row in rows {
         row.webhook.events = found.remove(&row.webhook.id).unwrap_or_default();
-        row.webhook.events.sort_unstable();
+        row.webhook
+            .events
+            .sort_unstable_by_key(|event| event.as_str());
     }
     Ok(())
 }

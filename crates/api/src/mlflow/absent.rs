@@ -133,18 +133,9 @@ pub const ABSENT: &[Absent] = &[
         paths: &[("/graphql", &[GET, POST])],
     },
     Absent {
-        group: "Workspaces",
-        why: "workspaces are Lazuli's own, with roles and an audit of their own",
-        instead: "`lazuli workspace` makes and lists them; the header `X-MLFLOW-WORKSPACE` names one",
-        paths: &[
-            ("3.0/mlflow/workspaces", &[GET, POST]),
-            ("3.0/mlflow/workspaces/{*rest}", &[GET, PATCH, DELETE]),
-        ],
-    },
-    Absent {
-        group: "Users and roles",
-        why: "users, tokens and roles are Lazuli's own",
-        instead: "`lazuli user`, `lazuli token` and `lazuli role`, or `/api/v1/openapi.json`",
+        group: "Roles of one's own, in MLflow's form",
+        why: "a role here is a set of actions, not a list of permissions on single experiments and models",
+        instead: "the built-in roles can be assigned; `lazuli role create` makes one from action patterns",
         paths: &[
             ("2.0/mlflow/users/{*rest}", &[GET, POST, PATCH, DELETE]),
             ("3.0/mlflow/users/{*rest}", &[GET, POST, PATCH, DELETE]),

@@ -19,6 +19,7 @@ pub mod model_versions;
 pub mod otlp;
 pub mod presigned;
 pub mod registered_models;
+pub mod roles;
 pub mod runs;
 pub mod scorers;
 pub mod server_info;
@@ -26,7 +27,9 @@ pub mod spans;
 pub mod traces;
 pub mod uploads;
 pub mod views;
+pub mod users;
 pub mod webhooks;
+pub mod workspaces;
 
 use axum::handler::Handler;
 use axum::http::Method;
@@ -58,6 +61,9 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     scorers::add_routes(routes);
     absent::add_routes(routes);
     webhooks::add_routes(routes);
+    users::add_routes(routes);
+    roles::add_routes(routes);
+    workspaces::add_routes(routes);
 }
 
 /// Adds the routes below a path, each twice, as MLflow's server does: under `/api` for clients and under `/ajax-api` for

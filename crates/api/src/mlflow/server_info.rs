@@ -43,7 +43,7 @@ async fn health() -> &'static str {
 async fn server_info(TrustedByAll(trusted): TrustedByAll) -> Response {
     Json(json!({
         "store_type": "SqlStore",
-        "workspaces_enabled": false,
+        "workspaces_enabled": true,
         "trace_archival_enabled": false,
         "multipart_uploads_enabled": trusted,
         "multipart_downloads_enabled": false,

@@ -211,10 +211,11 @@ async fn deliver(core: &Core, due: Due, retries: u32) {
     let noted = core
         .store()
         .write(move |tx| {
-            Ok::<_, Error>(match again_at {
+            match again_at {
                 Some(at) => webhooks::postpone(tx, &key, failures, at)?,
                 None => webhooks::done(tx, &key)?,
-            })
+            }
+            Ok::<_, Error>(())
         })
         .await;
     if let Err(error) = noted {

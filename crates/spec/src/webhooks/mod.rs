@@ -73,7 +73,7 @@ pub struct Webhook {
     pub description: Option<String>,
     /// Where deliveries go.
     pub url: String,
-    /// What it is told of, in the order of [`WebhookEvent::ALL`].
+    /// What it is told of, by the events' texts.
     pub events: Vec<WebhookEvent>,
     /// Whether it is told.
     pub status: WebhookStatus,
@@ -116,7 +116,7 @@ pub fn subscribed(mut events: Vec<WebhookEvent>) -> Result<Vec<WebhookEvent>, In
             "Webhook events must be a non-empty list of WebhookEvent objects: [].",
         ));
     }
-    events.sort_unstable();
+    events.sort_unstable_by_key(|event| event.as_str());
     events.dedup();
     Ok(events)
 }
@@ -191,8 +191,8 @@ mod tests {
         assert_eq!(
             subscribed(events).unwrap(),
             [
-                WebhookEvent::RegisteredModelCreated,
-                WebhookEvent::ModelVersionCreated
+                WebhookEvent::ModelVersionCreated,
+                WebhookEvent::RegisteredModelCreated
             ]
         );
         assert!(subscribed(Vec::new()).is_err());
