@@ -15,6 +15,7 @@ mod keys;
 mod local;
 mod local_join;
 mod local_list;
+mod local_small;
 mod multipart;
 mod open;
 mod read;

@@ -9,6 +9,7 @@ use object_store::Result;
 use object_store::path::Path;
 
 use crate::local::{generic, look};
+use crate::local_small::{at, sync_folder};
 
 /// How often a folder is made again that somebody removed as empty in the meantime.
 const ATTEMPTS: u32 = 5;
@@ -59,8 +60,7 @@ impl Join {
     }
 
     fn at(&self, location: &Path) -> PathBuf {
-        let parts = location.parts();
-        parts.fold(self.root.clone(), |at, part| at.join(part.as_ref()))
+        at(&self.root, location)
     }
 
     fn copy(&self, stage: &FilePath) -> io::Result<()> {
@@ -94,14 +94,4 @@ impl Join {
         }
         Ok(())
     }
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &FilePath) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &FilePath) -> io::Result<()> {
-    Ok(())
 }
