@@ -166,6 +166,25 @@ def shared_server(tmp_path_factory):
 
 
 @pytest.fixture
+def client(shared_server, monkeypatch):
+    """The mlflow client in this process, talking to the shared server as `lazuli env` tells it."""
+    import mlflow
+
+    for name, value in shared_server.client_environment().items():
+        monkeypatch.setenv(name, value)
+    mlflow.set_tracking_uri(shared_server.url)
+    return mlflow.MlflowClient()
+
+
+@pytest.fixture
+def experiment(client, request):
+    """An experiment of the test's own, which runs go to by default."""
+    import mlflow
+
+    return mlflow.set_experiment(request.node.name).experiment_id
+
+
+@pytest.fixture
 def lazuli():
     """Runs the binary without a server: `lazuli("config", "check", "--port", "x")`."""
 
