@@ -289,12 +289,12 @@ def registry_store():
         def create_model_version(self, name, source, *rest, **more):
             return super().create_model_version(name, source if ":/" in source else SOURCES + source, *rest, **more)
 
-        def search_model_versions(self, filter_string=None, max_results=None, **more):
+        def search_model_versions(self, filter_string=None, max_results=None, *rest, **more):
             placed = re.sub(r"(source_path[^'\"]*['\"])", rf"\1{SOURCES}", filter_string or "")
-            return super().search_model_versions(placed, whole(max_results), **more)
+            return super().search_model_versions(placed, whole(max_results), *rest, **more)
 
-        def search_registered_models(self, filter_string=None, max_results=None, **more):
-            return super().search_registered_models(filter_string, whole(max_results), **more)
+        def search_registered_models(self, filter_string=None, max_results=None, *rest, **more):
+            return super().search_registered_models(filter_string, whole(max_results), *rest, **more)
 
         def get_model_version_download_uri(self, *which, **named):
             return super().get_model_version_download_uri(*which, **named).removeprefix(SOURCES)

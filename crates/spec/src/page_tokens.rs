@@ -37,7 +37,8 @@ pub fn decode(query: &[&str], token: &str) -> Result<Vec<Value>, Invalid> {
     }
 }
 
-fn fingerprint(query: &[&str]) -> String {
+/// A short hash of a query's parts.
+pub fn fingerprint(query: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in query {
         hasher.update((part.len() as u64).to_le_bytes());

@@ -26,11 +26,11 @@ pub struct Search {
     pub limit: u32,
 }
 
-/// A data set that a metric was measured on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// A data set that a metric was measured on; neither name nor digest is any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Dataset {
-    /// Its name.
-    pub name: String,
+    /// Its name; any when absent.
+    pub name: Option<String>,
     /// Its digest; any when absent.
     pub digest: Option<String>,
 }
@@ -209,15 +209,20 @@ fn dataset_condition(statement: &mut Statement, datasets: &[Dataset]) -> String 
         return String::new();
     }
     let one = |dataset: &Dataset| {
-        let name = statement.bind(dataset.name.as_str());
-        let digest = dataset
-            .digest
-            .as_ref()
-            .map(|digest| statement.bind(digest.as_str()));
-        digest.map_or_else(
-            || format!("t.dataset_name = {name}"),
-            |digest| format!("(t.dataset_name = {name} AND t.dataset_digest = {digest})"),
-        )
+        let parts = [
+            ("t.dataset_name", &dataset.name),
+            ("t.dataset_digest", &dataset.digest),
+        ];
+        let given = parts.into_iter().filter_map(|(column, text)| {
+            let text = text.as_deref()?;
+            Some(format!("{column} = {}", statement.bind(text)))
+        });
+        let given: Vec<String> = given.collect();
+        if given.is_empty() {
+            "1 = 1".to_owned()
+        } else {
+            format!("({})", given.join(" AND "))
+        }
     };
     let all: Vec<String> = datasets.iter().map(one).collect();
     format!(" AND ({})", all.join(" OR "))

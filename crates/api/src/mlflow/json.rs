@@ -33,10 +33,14 @@ impl FromRequest<AppState> for Message {
 
 /// A whole JSON body, after a look at its type.
 pub async fn body(request: Request, state: &AppState) -> MlflowResult<Bytes> {
+    body_within(request, state.limits.json_body).await
+}
+
+/// The same with a limit of the caller's own.
+pub async fn body_within(request: Request, limit: usize) -> MlflowResult<Bytes> {
     if matches!(*request.method(), Method::POST | Method::PUT) {
         check_content_type(request.headers())?;
     }
-    let limit = state.limits.json_body;
     axum::body::to_bytes(request.into_body(), limit)
         .await
         .map_err(|cause| {

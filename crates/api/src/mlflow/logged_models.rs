@@ -193,12 +193,16 @@ fn filter_dataset(fields: &Message) -> MlflowResult<Dataset> {
         let message = "`dataset_name` in the `datasets` clause must be specified.";
         MlflowError::from(Error::new(ErrorCode::InvalidArgument, message))
     };
-    dataset(fields)?.ok_or_else(unnamed)
+    let dataset = dataset(fields)?.filter(|dataset| dataset.name.is_some());
+    dataset.ok_or_else(unnamed)
 }
 
 fn dataset(fields: &Message) -> MlflowResult<Option<Dataset>> {
-    let digest = given(fields, "dataset_digest")?;
-    Ok(given(fields, "dataset_name")?.map(|name| Dataset { name, digest }))
+    let dataset = Dataset {
+        name: given(fields, "dataset_name")?,
+        digest: given(fields, "dataset_digest")?,
+    };
+    Ok(Some(dataset).filter(|dataset| *dataset != Dataset::default()))
 }
 
 fn order(fields: &Message) -> MlflowResult<OrderField> {

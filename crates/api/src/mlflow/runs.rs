@@ -1,5 +1,6 @@
 //! `mlflow/runs/*`, except what streams in (see `metrics.rs`).
 
+use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::{IntoResponse, Json, Response};
 use lazuli_core::runs::{CreateRun, RunUpdate};
@@ -11,9 +12,10 @@ use serde_json::{Value, json};
 
 use super::errors::MlflowResult;
 use super::experiments::{Empty, page_of, search_request};
-use super::json::{Message, invalid, missing};
+use super::json::{Message, body_within, invalid, missing};
 use super::views::{RunInfoView, RunView};
-use super::{Call, Paths};
+use super::{Call, MlflowCaller, Paths};
+use crate::AppState;
 use crate::routing::{Permission, Routes};
 
 pub(crate) fn add_routes(routes: &mut Routes) {
@@ -115,19 +117,29 @@ async fn search(call: Call) -> MlflowResult<Response> {
     Ok(page_of("runs", &runs, page.next_page_token.as_deref()))
 }
 
-async fn log_inputs(call: Call) -> MlflowResult<Json<Empty>> {
-    let run_id = call.fields.required("run_id")?;
-    let datasets = call.fields.messages("datasets")?;
+/// Most bytes of a request that describes data sets: a profile alone may have 16 million characters.
+const INPUTS: usize = 40 << 20;
+
+async fn log_inputs(
+    State(state): State<AppState>,
+    who: MlflowCaller,
+    request: Request,
+) -> MlflowResult<Json<Empty>> {
+    let limit = state.limits.json_body.max(INPUTS);
+    let fields = Message::from_json(&body_within(request, limit).await?)?;
+    let run_id = fields.required("run_id")?;
+    let datasets = fields.messages("datasets")?;
     let datasets = datasets
         .iter()
         .map(dataset_input)
         .collect::<MlflowResult<_>>()?;
-    let models = model_ids(&call.fields)?
+    let models = model_ids(&fields)?
         .into_iter()
         .map(|(model, _)| model)
         .collect();
-    call.core
-        .log_inputs(&call.caller, &call.workspace, run_id, datasets, models)
+    state
+        .core
+        .log_inputs(&who.caller, &who.workspace, run_id, datasets, models)
         .await?;
     Ok(Json(Empty {}))
 }

@@ -2,8 +2,11 @@
 
 use lazuli_spec::experiments::ExperimentId;
 use lazuli_spec::filters::{parse_filter, vocabularies};
+use lazuli_spec::invalid::Invalid;
 use lazuli_spec::logged_models::LoggedModel;
+use lazuli_spec::page_tokens::fingerprint;
 use lazuli_spec::{Action, ErrorCode, Page, limits};
+use lazuli_store::Value;
 use lazuli_store::logged_model_search::{self, Attribute, Dataset, Order, OrderKey, Search};
 
 use crate::models::{key_from_token, refused, token_of};
@@ -47,24 +50,18 @@ impl Core {
     ) -> Result<Page<LoggedModel>> {
         let access = self.access(caller, workspace, Action::RunsRead).await?;
         let limit = limits::page_size(request.max_results.into()).map_err(refused)?;
-        let fingerprint = format!(
-            "{:?}{:?}{:?}",
-            request.experiment_ids, request.datasets, request.order_by
-        );
-        let parts = [
-            "logged-models",
-            request.filter.as_str(),
-            fingerprint.as_str(),
-        ];
+        let query = request.fingerprints();
         let search = Search {
             experiments: request.experiment_ids.clone(),
-            filter: parse_filter(&vocabularies::LOGGED_MODELS, &request.filter).map_err(refused)?,
+            filter: parse_filter(&vocabularies::LOGGED_MODELS, &request.filter).map_err(
+                |Invalid(why)| refused(Invalid(format!("Invalid filter string: {why}"))),
+            )?,
             datasets: request.datasets.clone(),
             order: request.order_by.iter().map(order).collect::<Result<_>>()?,
             after: request
                 .page_token
                 .as_deref()
-                .map(|token| key_from_token(&parts, token))
+                .map(|token| place_in(&query, token))
                 .transpose()?,
             limit: limit + 1,
         };
@@ -72,8 +69,49 @@ impl Core {
         let rows = access
             .read(move |tx| Ok(logged_model_search::search(tx, &id, &search)?))
             .await?;
-        Ok(Page::from_rows(rows, limit, |(_, key)| token_of(&parts, key)).map(|(model, _)| model))
+        let token = |(_, place): &(LoggedModel, Vec<Value>)| {
+            let query = query.iter().cloned().map(Value::Text);
+            token_of(
+                TOKENS,
+                &query.chain(place.iter().cloned()).collect::<Vec<_>>(),
+            )
+        };
+        Ok(Page::from_rows(rows, limit, token).map(|(model, _)| model))
     }
+}
+
+impl LoggedModelSearch {
+    /// What a page token must agree with, part by part: clients are told which part differs.
+    fn fingerprints(&self) -> [String; 3] {
+        [
+            fingerprint(&[&format!("{:?}", self.experiment_ids)]),
+            fingerprint(&[&self.filter, &format!("{:?}", self.datasets)]),
+            fingerprint(&[&format!("{:?}", self.order_by)]),
+        ]
+    }
+}
+
+/// What tokens of this search are marked with.
+const TOKENS: &[&str] = &["logged-models"];
+
+/// The sort key in a token, if that was made for the same query.
+fn place_in(query: &[String; 3], token: &str) -> Result<Vec<Value>> {
+    const DIFFERS: [&str; 3] = [
+        "Experiment IDs in the page token do not match the requested experiment IDs.",
+        "Filter string in the page token does not match the requested filter string.",
+        "Order by in the page token does not match the requested order by.",
+    ];
+    let mut place = key_from_token(TOKENS, token)?;
+    let rest = place.split_off(query.len().min(place.len()));
+    let made_for = place
+        .into_iter()
+        .chain(std::iter::repeat(Value::Integer(0)));
+    for ((wanted, found), message) in query.iter().zip(made_for).zip(DIFFERS) {
+        if found != Value::Text(wanted.clone()) {
+            return Err(Error::new(ErrorCode::InvalidArgument, message));
+        }
+    }
+    Ok(rest)
 }
 
 fn order(field: &OrderField) -> Result<Order> {

@@ -108,6 +108,10 @@ fn comparison<'t>(
     };
     let wanted = || subject(vocabulary, word, |attribute| attribute.filter);
     match rest {
+        [Token::Op(_), Token::Word(keyword), ..] if is_constant(keyword) => Err(Invalid(format!(
+            "Invalid clause(s) in filter string: '{}'",
+            word.raw
+        ))),
         [Token::Op(op), value, after @ ..] => {
             let subject = wanted()?;
             let test = compared(&subject, op, value)?;
@@ -130,19 +134,26 @@ fn comparison<'t>(
             Ok((done_null(wanted()?, true)?, after))
         }
         [Token::Word(within), Token::Open, list @ ..] if within.is("IN") => {
-            listed(wanted()?, false, list)
+            listed(vocabulary, wanted()?, false, list)
         }
         [
             Token::Word(not),
             Token::Word(within),
             Token::Open,
             list @ ..,
-        ] if not.is("NOT") && within.is("IN") => listed(wanted()?, true, list),
+        ] if not.is("NOT") && within.is("IN") => listed(vocabulary, wanted()?, true, list),
         _ => Err(Invalid(format!(
             "Invalid clause(s) in filter string: '{}'",
             word.raw
         ))),
     }
+}
+
+/// Words that stand for values elsewhere in SQL, but for none here.
+fn is_constant(word: &Word) -> bool {
+    ["TRUE", "FALSE", "NULL"]
+        .iter()
+        .any(|constant| word.is(constant))
 }
 
 fn done((kind, key, _): Subject, test: Test) -> Comparison {
@@ -264,11 +275,12 @@ fn done_null(subject: Subject, negated: bool) -> Result<Comparison, Invalid> {
 }
 
 /// The list after `IN (`, and what follows it.
-fn listed(
+fn listed<'t>(
+    vocabulary: &Vocabulary,
     subject: Subject,
     negated: bool,
-    list: &[Token],
-) -> Result<(Comparison, &[Token]), Invalid> {
+    list: &'t [Token],
+) -> Result<(Comparison, &'t [Token]), Invalid> {
     if is_numeric(&subject) || matches!(subject.0, Kind::Param | Kind::Tag) {
         return Err(wrong_comparator(
             &subject,
@@ -276,9 +288,16 @@ fn listed(
         ));
     }
     if subject.2.is_some_and(|attribute| !attribute.lists) {
-        return Err(Invalid::new(
-            "Only the 'run_id' attribute supports comparison with a list of quoted string values.",
-        ));
+        let known: Vec<String> = vocabulary
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.filter && attribute.lists)
+            .map(|attribute| format!("'{}'", attribute.name))
+            .collect();
+        return Err(Invalid(format!(
+            "Only [{}] attributes support comparison with a list of quoted string values.",
+            known.join(", ")
+        )));
     }
     let mut values = Vec::new();
     let mut rest = list;
@@ -299,6 +318,12 @@ fn listed(
             [value, Token::Close, ..] => {
                 values.push(list_item(value)?);
                 rest.get(1..).unwrap_or_default()
+            }
+            open if !open.contains(&Token::Close) => {
+                return Err(Invalid(format!(
+                    "Invalid clause(s) in filter string: the list after '{}' is not closed",
+                    subject.1
+                )));
             }
             _ => {
                 return Err(Invalid::new(

@@ -109,13 +109,16 @@ fn says_what_is_wrong() {
         ),
         (
             "status IN ('a')",
-            "Only the 'run_id' attribute supports comparison with a list",
+            "Only ['run_id'] attributes support comparison with a list",
         ),
         (
             "run_id IN ()",
             "non-empty list of string values, but got empty list",
         ),
-        ("run_id IN ('a'", "ill-formed list"),
+        ("run_id IN ('a' 'b')", "ill-formed list"),
+        ("run_id IN ('a'", "Invalid clause(s) in filter string"),
+        ("run_id IN (", "Invalid clause(s) in filter string"),
+        ("evil = true", "Invalid clause(s) in filter string: 'evil'"),
         ("run_id IN (1)", "got different type in list"),
         (
             "metrics.a IS NULL",
