@@ -113,7 +113,7 @@ impl Source {
 }
 
 /// A record as a client sends it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SentRecord {
     /// What the application is given.
     pub inputs: Object,
