@@ -2,6 +2,7 @@
 -- Generated: UPDATE_SCHEMA=1 cargo test -p lazuli-store schema
 
 CREATE TABLE assessments (
+    assessment_no INTEGER  PRIMARY KEY,
     trace_no BIGINT NOT NULL,
     assessment_id TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -21,7 +22,7 @@ CREATE TABLE assessments (
     session_scoped BIGINT NOT NULL,
     created_ms BIGINT NOT NULL,
     updated_ms BIGINT NOT NULL,
-    PRIMARY KEY (trace_no, assessment_id)
+    UNIQUE (trace_no, assessment_id)
 );
 
 CREATE INDEX assessments_by_name ON assessments (name, trace_no);

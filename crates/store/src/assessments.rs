@@ -102,7 +102,7 @@ pub fn of_traces(
     let mut found: HashMap<i64, Vec<Assessment>> = HashMap::new();
     for chunk in padded_chunks(traces) {
         let sql = format!(
-            "SELECT {COLUMNS} FROM assessments WHERE trace_no IN ({}) ORDER BY trace_no, created_ms, assessment_id",
+            "SELECT {COLUMNS} FROM assessments WHERE trace_no IN ({}) ORDER BY trace_no, created_ms, assessment_no",
             placeholders(1, chunk.len())
         );
         let values: Vec<Param<'_>> = chunk.iter().map(ToParam::to_param).collect();

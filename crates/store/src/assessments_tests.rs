@@ -49,7 +49,7 @@ fn assessments_come_back_as_they_were_written() {
         ];
         let (copy, others) = (written.clone(), written.clone());
         let found = with(&store, move |tx| {
-            for one in copy.iter().rev() {
+            for one in &copy {
                 assert!(insert(tx, 1, one)?);
             }
             assert!(insert(tx, 2, &copy[0])?, "ids are of their trace");

@@ -40,13 +40,15 @@ async fn export(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (headers, body) = (request.headers().clone(), request.into_body());
-    let experiment_id = experiment(&headers)?;
+    let experiment = required(&headers, EXPERIMENT)?;
     let kind = kind(&headers)?;
     let limit = app.limits.json_body.max(otlp::MOST_BYTES);
     let body = axum::body::to_bytes(body, limit).await;
     let body = body.map_err(|_| Refusal::too_large(limit))?;
     let encoding = text(&headers, CONTENT_ENCODING.as_str()).unwrap_or_default();
     let spans = read(body, encoding.to_owned(), kind == JSON).await?;
+    let experiment_id = ExperimentId::parse(experiment)
+        .map_err(|error| Refusal::Core(Error::new(ErrorCode::InvalidArgument, error.0)))?;
     let run_id = text(&headers, RUN).filter(|run_id| !run_id.is_empty());
     if !spans.is_empty() {
         app.core
@@ -99,13 +101,11 @@ async fn read(body: Bytes, encoding: String, is_json: bool) -> Result<Vec<Receiv
     outcome.map_err(Refusal::Otlp)
 }
 
-fn experiment(headers: &HeaderMap) -> Result<ExperimentId, Refusal> {
-    let Some(text) = text(headers, EXPERIMENT) else {
-        let message = format!("The header `{EXPERIMENT}` must name an experiment");
-        return Err(Refusal::Otlp(OtlpError::Span(message)));
-    };
-    ExperimentId::parse(text)
-        .map_err(|error| Refusal::Core(Error::new(ErrorCode::InvalidArgument, error.0)))
+fn required<'h>(headers: &'h HeaderMap, name: &str) -> Result<&'h str, Refusal> {
+    text(headers, name).ok_or_else(|| {
+        let message = format!("The header `{name}` must name an experiment");
+        Refusal::Otlp(OtlpError::Span(message))
+    })
 }
 
 fn kind(headers: &HeaderMap) -> Result<&'static str, Refusal> {
