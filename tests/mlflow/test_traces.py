@@ -176,11 +176,13 @@ def test_traces_of_runs(client, store, experiment):
         with mlflow.start_span("inside"):
             pass
     later = told(store, experiment).trace_id
-    store.link_traces_to_run([later, later, "tr-none"], run.info.run_id)
+    ahead = f"tr-{uuid.uuid4().hex}"
+    store.link_traces_to_run([later, later, ahead], run.info.run_id)
+    told(store, experiment, ahead)
     found = mlflow.search_traces(locations=[experiment], run_id=run.info.run_id, return_type="list", include_spans=False)
-    assert len(found) == 2
-    assert later in ids(found)
-    inside = next(trace for trace in found if trace.info.trace_id != later)
+    assert len(found) == 3
+    assert {later, ahead} < set(ids(found))
+    inside = next(trace for trace in found if trace.info.trace_id not in (later, ahead))
     assert inside.info.trace_metadata["mlflow.sourceRun"] == run.info.run_id
     with pytest.raises(MlflowException, match="Cannot link more than 100"):
         store.link_traces_to_run([f"tr-{number}" for number in range(101)], run.info.run_id)

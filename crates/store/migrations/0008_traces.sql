@@ -48,13 +48,15 @@ CREATE TABLE trace_metadata (
 ) /*sqlite: WITHOUT ROWID */;
 CREATE INDEX trace_metadata_by_value ON trace_metadata (experiment_no, key, (substr(value, 1, 128)), trace_no);
 
--- Runs that a trace was linked to afterwards; the run that made it is in its metadata.
+-- Runs that a trace was linked to afterwards; the run that made it is in its metadata. By the trace's id: clients link traces
+-- that are still on their way.
 CREATE TABLE trace_runs (
-    trace_no BIGINT NOT NULL,
     run_id TEXT NOT NULL,
-    PRIMARY KEY (trace_no, run_id)
+    workspace_id TEXT NOT NULL,
+    trace_id TEXT NOT NULL,
+    PRIMARY KEY (run_id, workspace_id, trace_id)
 ) /*sqlite: WITHOUT ROWID */;
-CREATE INDEX trace_runs_by_run ON trace_runs (run_id, trace_no);
+CREATE INDEX trace_runs_by_trace ON trace_runs (workspace_id, trace_id);
 
 -- Versions of prompts that a trace used, as name/version.
 CREATE TABLE trace_prompts (

@@ -1,5 +1,6 @@
 //! Links from traces to runs and to versions of prompts.
 
+use lazuli_spec::traces::validate_id;
 use lazuli_spec::{Action, ErrorCode, limits};
 use lazuli_store::traces;
 
@@ -11,7 +12,7 @@ use crate::{Caller, Core, Error, Result};
 const MOST: usize = 100;
 
 impl Core {
-    /// Links traces to a run, which must be there; traces that are not there are passed over.
+    /// Links traces to a run, which must be there; a trace may be still on its way.
     pub async fn link_traces_to_run(
         &self,
         caller: &Caller,
@@ -26,14 +27,18 @@ impl Core {
             );
             return Err(Error::new(ErrorCode::InvalidArgument, message));
         }
+        trace_ids.iter().try_for_each(|id| validate_id(id))?;
         let access = self.access(caller, workspace, Action::TracesWrite).await?;
         let (writer, run_id) = (Writer::of(&access), run_id.to_owned());
         access
             .log(move |tx| {
                 writer.unlocked(tx, &run_id)?;
-                let found = traces::find_all(tx, &writer.workspace_id, &trace_ids, None)?;
-                let numbers: Vec<i64> = found.iter().map(|row| row.trace_no).collect();
-                Ok(traces::link_to_run(tx, &numbers, &run_id)?)
+                Ok(traces::link_to_run(
+                    tx,
+                    &writer.workspace_id,
+                    &trace_ids,
+                    &run_id,
+                )?)
             })
             .await
     }

@@ -39,7 +39,10 @@ fn value(statement: &mut Statement, test: &Test) -> String {
     match test {
         Test::Number(op, number) => {
             let number = statement.bind(Value::Real(*number));
-            format!("a.is_numeric = 1 AND a.aggregate_value {} {number}", op.as_sql())
+            format!(
+                "a.is_numeric = 1 AND a.aggregate_value {} {number}",
+                op.as_sql()
+            )
         }
         Test::Text { negated, value } => {
             let word = if *negated { "NOT IN" } else { "IN" };

@@ -111,8 +111,10 @@ fn run(statement: &mut Statement, test: &Test) -> String {
     if !matches!(test, Test::Text { negated: false, .. }) {
         return made;
     }
-    let linked = linked(statement, "trace_runs f", "f.run_id", test);
-    format!("({made} OR {linked})")
+    let linked = statement.text_test("f.run_id", test);
+    format!(
+        "({made} OR EXISTS (SELECT 1 FROM trace_runs f WHERE f.workspace_id = t.workspace_id AND f.trace_id = t.trace_id AND {linked}))"
+    )
 }
 
 fn tokens(statement: &mut Statement, test: &Test) -> String {

@@ -55,7 +55,7 @@ pub(super) fn driving(
             let made = pair(statement, "trace_metadata", META_SOURCE_RUN, value, scope);
             let run = statement.bind(value);
             Some(format!(
-                "{made} UNION SELECT trace_no FROM trace_runs WHERE run_id = {run}"
+                "{made} UNION SELECT p.trace_no FROM trace_runs l JOIN traces p ON p.workspace_id = l.workspace_id AND p.trace_id = l.trace_id WHERE l.run_id = {run}"
             ))
         }
         TraceField::Name => Some(column(statement, "name", value, scope)),

@@ -87,7 +87,7 @@ async fn fill(store: &Store) -> i64 {
             let trace_no =
                 traces::insert(tx, WS, experiment_no, &info)?.ok_or(StoreError::NotFound)?;
             if *time == 2 {
-                traces::link_to_run(tx, &[trace_no], "run0")?;
+                traces::link_to_run(tx, WS, &["tr-2".to_owned()], "run0")?;
                 traces::link_prompts(tx, trace_no, &["greet/1".to_owned()])?;
             }
             if *time == 1 {

@@ -80,12 +80,11 @@ fn select_chunk(
 }
 
 /// The tables whose rows go with a trace, each with a column `trace_no`; the trace itself last.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 6] = [
     "spans",
     "assessments",
     "trace_tags",
     "trace_metadata",
-    "trace_runs",
     "trace_prompts",
     "traces",
 ];
@@ -95,11 +94,13 @@ pub fn remove(tx: &mut Tx<'_>, numbers: &[i64]) -> Result<u64, StoreError> {
     let mut removed = 0;
     for chunk in padded_chunks(numbers) {
         let values: Vec<Param<'_>> = chunk.iter().map(|number| Param::Integer(*number)).collect();
+        let list = placeholders(1, chunk.len());
+        let links = format!(
+            "DELETE FROM trace_runs WHERE (workspace_id, trace_id) IN (SELECT workspace_id, trace_id FROM traces WHERE trace_no IN ({list}))"
+        );
+        tx.execute(&links, &values)?;
         for table in TABLES {
-            let sql = format!(
-                "DELETE FROM {table} WHERE trace_no IN ({})",
-                placeholders(1, chunk.len())
-            );
+            let sql = format!("DELETE FROM {table} WHERE trace_no IN ({list})");
             let gone = tx.execute(&sql, &values)?;
             if table == "traces" {
                 removed += gone;

@@ -117,9 +117,9 @@ fn the_oldest_are_deleted_with_all_that_is_theirs() {
             for (id, time) in [("tr-3", 3), ("tr-1", 1), ("tr-2", 2)] {
                 rows.push(trace(tx, id, time)?);
             }
-            let numbers: Vec<i64> = rows.iter().map(|row| row.trace_no).collect();
-            link_to_run(tx, &numbers, "r")?;
-            link_to_run(tx, &numbers, "r")?;
+            let ids = ["tr-1", "tr-2", "tr-3", "tr-later"].map(str::to_owned);
+            link_to_run(tx, WS, &ids, "r")?;
+            link_to_run(tx, WS, &ids, "r")?;
             link_prompts(tx, rows[1].trace_no, &["p/1".to_owned()])?;
             let selection = Selection {
                 experiment_no: rows[0].experiment_no,
@@ -130,11 +130,8 @@ fn the_oldest_are_deleted_with_all_that_is_theirs() {
             let chosen = select(tx, &selection, 100)?;
             let numbers: Vec<i64> = chosen.iter().map(|one| one.trace_no).collect();
             let removed = remove(tx, &numbers)?;
-            let links = (
-                linked_runs(tx, rows[1].trace_no)?,
-                prompts(tx, rows[1].trace_no)?,
-            );
-            let left = linked_runs(tx, rows[0].trace_no)?;
+            let links = (linked_runs(tx, WS, "tr-1")?, prompts(tx, rows[1].trace_no)?);
+            let left = linked_runs(tx, WS, "tr-3")?;
             Ok((chosen, removed, left, links))
         })
         .await;
