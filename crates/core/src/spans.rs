@@ -81,8 +81,8 @@ impl Core {
                 let mut ended = Vec::new();
                 for batch in batches {
                     let has_root = batch.summary.state.is_some();
-                    let trace_no = place.keep(tx, batch)?;
-                    ended.extend(has_root.then_some(trace_no));
+                    ended.extend(has_root.then(|| batch.trace_id.clone()));
+                    place.keep(tx, batch)?;
                 }
                 place.link(tx, &ended, run_id.as_deref())
             })
@@ -181,7 +181,7 @@ struct Place {
 }
 
 impl Place {
-    fn keep(&mut self, tx: &mut Tx<'_>, batch: Batch) -> Result<i64> {
+    fn keep(&mut self, tx: &mut Tx<'_>, batch: Batch) -> Result<()> {
         let (mut row, made) = self.trace(tx, &batch)?;
         spans::put(tx, row.trace_no, &batch.spans)?;
         let mut tags = vec![KeyValue::new(TAG_SPANS_LOCATION, SPANS_IN_STORE)];
@@ -195,8 +195,7 @@ impl Place {
         }
         tags.extend(learn(&mut row.info, batch.summary, finalized));
         traces::save(tx, &row)?;
-        traces::set_tags(tx, &row, &tags)?;
-        Ok(row.trace_no)
+        Ok(traces::set_tags(tx, &row, &tags)?)
     }
 
     /// The trace, locked, and whether it had to be made.
@@ -233,10 +232,10 @@ impl Place {
 
     /// Links traces whose root has come to the run that the sender names. A run that is not there, or not the sender's, is no
     /// reason to lose spans.
-    fn link(&self, tx: &mut Tx<'_>, ended: &[i64], run_id: Option<&str>) -> Result<()> {
+    fn link(&self, tx: &mut Tx<'_>, ended: &[String], run_id: Option<&str>) -> Result<()> {
         let Some(run_id) = run_id else { return Ok(()) };
         if !ended.is_empty() && self.writer.unlocked(tx, run_id).is_ok() {
-            traces::link_to_run(tx, ended, run_id)?;
+            traces::link_to_run(tx, &self.writer.workspace_id, ended, run_id)?;
         }
         Ok(())
     }
