@@ -28,19 +28,19 @@ class Dictionary(mlflow.pyfunc.PythonModel):
             self.words = json.load(file)
 
     def predict(self, context, model_input, params=None):
-        return [self.words.get(word, (params or {}).get("unknown", "?")) for word in model_input]
+        return [self.words.get(word, (params or {}).get("unknown", "?")) for word in model_input["word"]]
 
 
 def test_a_model_of_the_users_own_with_files(client, experiment, tmp_path):
     (tmp_path / "words.json").write_text(json.dumps({"Haus": "house", "Tür": "door"}), encoding="utf-8")
-    signature = infer_signature(["Haus"], ["house"], params={"unknown": "?"})
+    signature = infer_signature(pd.DataFrame({"word": ["Haus"]}), ["house"], params={"unknown": "?"})
     with mlflow.start_run():
         info = mlflow.pyfunc.log_model(
             name="dictionary", python_model=Dictionary(), artifacts={"words": str(tmp_path / "words.json")},
             signature=signature, pip_requirements=[], registered_model_name="dictionary", metadata={"language": "de"},
         )
     loaded = mlflow.pyfunc.load_model("models:/dictionary/1")
-    assert loaded.predict(["Tür", "Maus"], params={"unknown": "-"}) == ["door", "-"]
+    assert loaded.predict(pd.DataFrame({"word": ["Tür", "Maus"]}), params={"unknown": "-"}) == ["door", "-"]
     assert loaded.metadata.metadata == {"language": "de"}
     assert loaded.metadata.model_id == info.model_id
     unwrapped = loaded.unwrap_python_model()
