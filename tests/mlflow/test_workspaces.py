@@ -40,7 +40,7 @@ def test_workspaces_are_made_listed_read_and_described(client):
         (lambda: mlflow.create_workspace("default"), "reserved", "INVALID_PARAMETER_VALUE"),
         (lambda: mlflow.get_workspace("nothing"), "no workspace", "RESOURCE_DOES_NOT_EXIST"),
         (lambda: mlflow.create_workspace("b2", default_artifact_root="s3://bucket/x"), "default_artifact_root", "NOT_IMPLEMENTED"),
-        (lambda: mlflow.delete_workspace("team-a"), "not supported", "NOT_IMPLEMENTED"),
+        (lambda: mlflow.delete_workspace("team-a"), "not on this server", "NOT_IMPLEMENTED"),
     ]:
         with pytest.raises(MlflowException, match=words) as refused:
             call()

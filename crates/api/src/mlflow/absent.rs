@@ -31,6 +31,15 @@ const DELETE: Method = Method::DELETE;
 /// All of them.
 pub const ABSENT: &[Absent] = &[
     Absent {
+        group: "Traces of Databricks",
+        why: "only Databricks serves it: MLflow's own server has the path and answers that it is not implemented",
+        instead: "`mlflow.search_traces` and `mlflow.get_trace`",
+        paths: &[
+            ("2.0/mlflow/unified-traces", &[GET]),
+            ("2.0/mlflow/get-online-trace-details", &[GET]),
+        ],
+    },
+    Absent {
         group: "Scorer invocation",
         why: "the server runs no scorer: it would run what others registered, and call paid models with its own keys",
         instead: "run `mlflow.genai.evaluate` where you are, or in a job",
@@ -94,7 +103,7 @@ pub const ABSENT: &[Absent] = &[
         why: "this server keeps no keys of model providers and passes no calls on to them",
         instead: "call the provider, or an open gateway such as LiteLLM; your own models are served by `lazuli online-endpoint`",
         paths: &[
-            ("/gateway/{*rest}", &[GET, POST, PUT, PATCH, DELETE]),
+            ("/gateway/{*rest}", &[GET, POST]),
             ("2.0/mlflow/gateway-proxy", &[GET, POST]),
         ],
     },
@@ -133,14 +142,29 @@ pub const ABSENT: &[Absent] = &[
         paths: &[("/graphql", &[GET, POST])],
     },
     Absent {
-        group: "Roles of one's own, in MLflow's form",
+        group: "Deletion of workspaces",
+        why: "a workspace stays, with the audit of what happened in it",
+        instead: "delete what is in it and take the roles in it away: who has no role in a workspace does not see it",
+        paths: &[("3.0/mlflow/workspaces/{workspace}", &[DELETE])],
+    },
+    Absent {
+        group: "Roles of one's own",
         why: "a role here is a set of actions, not a list of permissions on single experiments and models",
-        instead: "the built-in roles can be assigned; `lazuli role create` makes one from action patterns",
+        instead: "assign a built-in role (`3.0/mlflow/roles/list` shows them), or make one from action patterns: `lazuli role create`",
         paths: &[
-            ("2.0/mlflow/users/{*rest}", &[GET, POST, PATCH, DELETE]),
-            ("3.0/mlflow/users/{*rest}", &[GET, POST, PATCH, DELETE]),
-            ("3.0/mlflow/roles/{*rest}", &[GET, POST, PATCH, DELETE]),
+            ("3.0/mlflow/roles/create", &[POST]),
+            ("3.0/mlflow/roles/update", &[PATCH]),
+            ("3.0/mlflow/roles/delete", &[DELETE]),
+            ("3.0/mlflow/roles/permissions/add", &[POST]),
+            ("3.0/mlflow/roles/permissions/update", &[PATCH]),
+            ("3.0/mlflow/roles/permissions/remove", &[DELETE]),
         ],
+    },
+    Absent {
+        group: "Sign-up page",
+        why: "nobody signs up by himself: an owner of the server makes users",
+        instead: "`lazuli user create`, or `2.0/mlflow/users/create`",
+        paths: &[("2.0/mlflow/users/create-ui", &[POST])],
     },
 ];
 

@@ -34,12 +34,6 @@ pub(crate) fn add_routes(routes: &mut Routes) {
         of(Action::WorkspacesWrite),
         update,
     );
-    paths.add(
-        Method::DELETE,
-        "/{workspace}",
-        of(Action::WorkspacesDelete),
-        delete,
-    );
 }
 
 async fn list(call: Call) -> Answer {
@@ -102,18 +96,6 @@ async fn update(Path(name): Path<String>, call: Call) -> Answer {
         .update_workspace(&call.caller, &name, change, None)
         .await?;
     Ok(Json(json!({ "workspace": shown(&changed) })))
-}
-
-async fn delete(Path(name): Path<String>, _: Call) -> MlflowResult<()> {
-    if name == DEFAULT {
-        return Err(invalid(format!(
-            "The '{DEFAULT}' workspace is reserved and cannot be deleted"
-        )));
-    }
-    let message = "Workspace deletion is not supported by this provider";
-    Err(Error::new(ErrorCode::Unsupported, message)
-        .hint("delete what is in it, and take the roles in it away: who has no role in a workspace does not see it")
-        .into())
 }
 
 /// What a request says of a workspace.
