@@ -126,6 +126,12 @@ pub(crate) enum Command {
     Backup(commands::backup::Backup),
     /// Make a home from a backup; no server may be running on it.
     Restore(commands::restore::Restore),
+    /// Bring over what is in another system.
+    #[command(subcommand)]
+    Import(commands::mlflow::Import),
+    /// Give a workspace to another system.
+    #[command(subcommand)]
+    Export(commands::mlflow::Export),
     /// Run one job from its launch file.
     #[command(hide = true)]
     Runner(commands::runner::Runner),

@@ -116,7 +116,13 @@ mod tests {
                 .await
                 .unwrap();
             let found = store.read(|tx| list(tx, "w")).await.unwrap();
-            assert_eq!(found, [Import { place: "{\"step\":1}".into(), ..import }]);
+            assert_eq!(
+                found,
+                [Import {
+                    place: "{\"step\":1}".into(),
+                    ..import
+                }]
+            );
             store
                 .write(|tx| finish(tx, "i", Timestamp(9)))
                 .await

@@ -20,6 +20,7 @@ pub(crate) mod lineage;
 pub(crate) mod link;
 mod local;
 pub(crate) mod login;
+pub(crate) mod mlflow;
 pub(crate) mod model;
 pub(crate) mod online_deployment;
 pub(crate) mod online_endpoint;
@@ -99,6 +100,8 @@ fn local_command(globals: &Globals, command: Command) -> CliResult<Local> {
         Command::Db(args) => args.run(globals)?,
         Command::Backup(args) => args.run(globals)?,
         Command::Restore(args) => args.run(globals)?,
+        Command::Import(command) => command.run(globals)?,
+        Command::Export(command) => command.run(globals)?,
         Command::Runner(args) => return Ok(Local::Done(args.run())),
         other => return Ok(Local::No(other)),
     }
@@ -114,6 +117,8 @@ async fn client_command(context: &Context, command: Command) -> CliResult<ExitCo
         | Command::Db(_)
         | Command::Backup(_)
         | Command::Restore(_)
+        | Command::Import(_)
+        | Command::Export(_)
         | Command::Runner(_) => {}
         Command::Job(command) => return job::run(context, command).await,
         Command::Data(command) => data::run(context, command).await?,

@@ -74,7 +74,10 @@ pub(super) async fn begin(
         return Err(Error::conflict(message)
             .hint("finish that one first by running it again, or import into another workspace with --workspace-name"));
     }
-    let Some(import) = known.into_iter().find(|import| import.source == foreign.address) else {
+    let Some(import) = known
+        .into_iter()
+        .find(|import| import.source == foreign.address)
+    else {
         return start(core, foreign, Some(id), workspace, progress).await;
     };
     let unreadable = |error: serde_json::Error| {
@@ -116,7 +119,11 @@ async fn start(
         ..At::default()
     };
     let id = core.ids().uuid();
-    let counted = plan.rows.into_iter().map(|rows| (rows.noun, rows.rows)).collect();
+    let counted = plan
+        .rows
+        .into_iter()
+        .map(|rows| (rows.noun, rows.rows))
+        .collect();
     let record = imports::Import {
         id: id.clone(),
         workspace_id: workspace_id.clone(),
@@ -129,31 +136,39 @@ async fn start(
     };
     let made = is_new.then(|| new_workspace(core, &workspace_id, workspace));
     let notes = access
-        .write(format!("imports/{id} from {}", foreign.address), move |tx, _| {
-            if let Some(workspace) = &made {
-                insert_workspace(tx, workspace)?;
-            }
-            if !has_default {
-                mlflow::clear_default(tx, &workspace_id)?;
-            }
-            let notes = Notes {
-                before: count(tx, &pipes, &workspace_id)?,
-                counted,
-                ..Notes::default()
-            };
-            let record = imports::Import { notes: encode(&notes)?, ..record };
-            imports::insert(tx, &record)?;
-            Ok(notes)
-        })
+        .write(
+            format!("imports/{id} from {}", foreign.address),
+            move |tx, _| {
+                if let Some(workspace) = &made {
+                    insert_workspace(tx, workspace)?;
+                }
+                if !has_default {
+                    mlflow::clear_default(tx, &workspace_id)?;
+                }
+                let notes = Notes {
+                    before: count(tx, &pipes, &workspace_id)?,
+                    counted,
+                    ..Notes::default()
+                };
+                let record = imports::Import {
+                    notes: encode(&notes)?,
+                    ..record
+                };
+                imports::insert(tx, &record)?;
+                Ok(notes)
+            },
+        )
         .await?;
-    Ok(Begun::Running(Box::new(Running { access, id, at, notes, resumed: false })))
+    Ok(Begun::Running(Box::new(Running {
+        access,
+        id,
+        at,
+        notes,
+        resumed: false,
+    })))
 }
 
-fn new_workspace(
-    core: &Core,
-    id: &str,
-    name: &str,
-) -> lazuli_spec::workspaces::Workspace {
+fn new_workspace(core: &Core, id: &str, name: &str) -> lazuli_spec::workspaces::Workspace {
     let mut workspace = crate::workspaces::first(core.ids(), core.now(), "system");
     id.clone_into(&mut workspace.id);
     name.clone_into(&mut workspace.name);
@@ -165,7 +180,12 @@ fn new_workspace(
 fn insert_workspace(tx: &mut Tx<'_>, workspace: &lazuli_spec::workspaces::Workspace) -> Result<()> {
     workspaces::insert(tx, workspace)?;
     experiments::insert_default(tx, &workspace.id, workspace.created_at)?;
-    crate::computes::insert_default(tx, &workspace.id, &workspace.created_by, workspace.created_at)
+    crate::computes::insert_default(
+        tx,
+        &workspace.id,
+        &workspace.created_by,
+        workspace.created_at,
+    )
 }
 
 /// Rows that the workspace has, by kind.
@@ -195,7 +215,11 @@ fn refuse_clashes(plan: &Plan) -> Result<()> {
         .take(5)
         .map(|clash| format!("{} {} is taken {}", clash.noun, clash.name, clash.taken))
         .collect();
-    let more = if plan.clashes.len() > told.len() { "; and more" } else { "" };
+    let more = if plan.clashes.len() > told.len() {
+        "; and more"
+    } else {
+        ""
+    };
     let message = format!(
         "the import clashes with what is here, nothing was written: {}{more}",
         told.join("; ")

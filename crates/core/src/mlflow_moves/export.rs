@@ -54,7 +54,9 @@ impl Core {
         if foreign.is_postgres() {
             refuse_long_ids(&access).await?;
         }
-        access.record_read(format!("exports/mlflow to {}", foreign.address)).await?;
+        access
+            .record_read(format!("exports/mlflow to {}", foreign.address))
+            .await?;
         let mut report = ExportReport {
             target: foreign.address.clone(),
             workspace: workspace.to_owned(),
@@ -63,7 +65,11 @@ impl Core {
         for pipe in &pipes {
             rows(foreign, &access, pipe, &mut report, progress).await?;
         }
-        foreign.store.write(mlflow::count_on).await.map_err(theirs)?;
+        foreign
+            .store
+            .write(mlflow::count_on)
+            .await
+            .map_err(theirs)?;
         if let Some(folder) = foreign.places.folder() {
             progress.stage("files", None);
             artifacts(&access, folder, &mut report.files, progress).await?;
@@ -89,7 +95,9 @@ async fn must_be_empty(foreign: &Foreign, pipes: &[Pipe]) -> Result<()> {
 
 async fn refuse_long_ids(access: &Access) -> Result<()> {
     let id = access.workspace_id().to_owned();
-    let long = access.read(move |tx| Ok(mlflow::long_run_ids(tx, &id)?)).await?;
+    let long = access
+        .read(move |tx| Ok(mlflow::long_run_ids(tx, &id)?))
+        .await?;
     if long.is_empty() {
         return Ok(());
     }
@@ -131,7 +139,10 @@ async fn rows(
             break;
         }
     }
-    report.rows.push(Counted { noun: pipe.noun.to_owned(), rows: counted });
+    report.rows.push(Counted {
+        noun: pipe.noun.to_owned(),
+        rows: counted,
+    });
     Ok(())
 }
 
@@ -219,7 +230,11 @@ async fn write(read: BlobRead, path: &Path) -> Result<u64> {
     if digest(hasher) == digest(again) {
         return Ok(size);
     }
-    Err(folder_failed("write", path, &std::io::Error::other("what was read back differs")))
+    Err(folder_failed(
+        "write",
+        path,
+        &std::io::Error::other("what was read back differs"),
+    ))
 }
 
 async fn compare(
@@ -232,9 +247,15 @@ async fn compare(
         let (ours, theirs, id) = (pipe.clone(), pipe.clone(), access.workspace_id().to_owned());
         let here = access.read(move |tx| Ok(ours.count_from(tx, &id)?)).await?;
         let there = foreign.ask(move |tx| theirs.count_into(tx, "")).await?;
-        let skipped = report.skipped.iter().filter(|one| one.noun == pipe.noun).count() as i64;
+        let skipped = report
+            .skipped
+            .iter()
+            .filter(|one| one.noun == pipe.noun)
+            .count() as i64;
         if here - skipped != there {
-            report.problems.push(format!("{}: {here} here, {there} there", pipe.noun));
+            report
+                .problems
+                .push(format!("{}: {here} here, {there} there", pipe.noun));
         }
     }
     Ok(())

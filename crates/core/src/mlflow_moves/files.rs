@@ -36,7 +36,10 @@ pub(super) async fn copy(
     while let Some(files) = walk.next().await? {
         futures::stream::iter(files)
             .map(|file| async move {
-                let stored = access.blobs().put_stream(&file.key, read(file.path.clone())).await;
+                let stored = access
+                    .blobs()
+                    .put_stream(&file.key, read(file.path.clone()))
+                    .await;
                 let stored = stored.map_err(|error| match error {
                     BlobError::Interrupted(cause) => {
                         folder_failed("read", &file.path, &std::io::Error::other(cause))
@@ -98,7 +101,9 @@ impl Walk {
         let mut entries = match tokio::fs::read_dir(&folder).await {
             Ok(entries) => entries,
             // many runs have logged no file
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Some(Vec::new())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Some(Vec::new()));
+            }
             // an artifact may be a single file
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
                 return Ok(Some(self.file(folder, &below).into_iter().collect()));
@@ -113,7 +118,11 @@ impl Walk {
                 self.skip(&path, "its name is not UTF-8");
                 continue;
             };
-            let below = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let below = if below.is_empty() {
+                name
+            } else {
+                format!("{below}/{name}")
+            };
             let kind = entry.file_type().await.map_err(failed)?;
             if kind.is_dir() {
                 self.folders.push((path, below));

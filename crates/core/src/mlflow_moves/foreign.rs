@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lazuli_spec::ErrorCode;
-use lazuli_store::mlflow::{
-    Context, Page, Pipe, Place, Places, Purpose, Schema, parse_address,
-};
+use lazuli_store::mlflow::{Context, Page, Pipe, Place, Places, Purpose, Schema, parse_address};
 use lazuli_store::{Dialect, Store, StoreError, Tx};
 
 use super::{folder_failed, theirs};
@@ -44,7 +42,10 @@ impl Foreign {
     pub async fn open(given: &Given, purpose: Purpose) -> Result<Self> {
         let address = parse_address(&given.url, &given.current)
             .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.to_string()))?;
-        let folder = given.artifacts.as_deref().map(|path| given.current.join(path));
+        let folder = given
+            .artifacts
+            .as_deref()
+            .map(|path| given.current.join(path));
         if let Some(folder) = &folder {
             check_folder(folder, purpose).await?;
         }
@@ -100,7 +101,8 @@ impl Foreign {
     /// A page of a pipe that begins here.
     pub(super) async fn page(&self, pipe: &Pipe, after: Option<Place>) -> Result<Page> {
         let (pipe, workspace) = (pipe.clone(), self.workspace.clone());
-        self.ask(move |tx| pipe.read(tx, &workspace, after.as_ref(), BATCH)).await
+        self.ask(move |tx| pipe.read(tx, &workspace, after.as_ref(), BATCH))
+            .await
     }
 
     /// How many rows of a pipe there are here.
@@ -118,7 +120,10 @@ async fn check_folder(folder: &Path, purpose: Purpose) -> Result<()> {
     }
     match tokio::fs::metadata(folder).await {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(Error::invalid("artifacts", format!("`{}` is no folder", folder.display()))),
+        Ok(_) => Err(Error::invalid(
+            "artifacts",
+            format!("`{}` is no folder", folder.display()),
+        )),
         Err(error) => Err(folder_failed("read", folder, &error)),
     }
 }

@@ -127,7 +127,11 @@ async fn rows(
 
 /// Where it goes on after a page: with the next page, or with the next stage.
 fn following(at: &At, next: Option<Place>, next_stage: &str) -> At {
-    let stage = if next.is_some() { &at.stage } else { next_stage };
+    let stage = if next.is_some() {
+        &at.stage
+    } else {
+        next_stage
+    };
     At {
         stage: stage.to_owned(),
         after: next,
@@ -158,14 +162,26 @@ async fn settle(running: &mut Running, next_stage: &str, progress: &dyn Progress
     loop {
         let (after, id) = (running.at.series, running.id.clone());
         let workspace_id = running.access.workspace_id().to_owned();
-        let (at, notes, next) = (running.at.clone(), running.notes.clone(), next_stage.to_owned());
+        let (at, notes, next) = (
+            running.at.clone(),
+            running.notes.clone(),
+            next_stage.to_owned(),
+        );
         let (at, count) = running
             .access
             .log(move |tx| {
-                let settled = mlflow::settle_series(tx, &workspace_id, after, SERIES).map_err(ours)?;
+                let settled =
+                    mlflow::settle_series(tx, &workspace_id, after, SERIES).map_err(ours)?;
                 let at = match settled {
-                    Some(page) => At { series: page.last, ..at },
-                    None => At { stage: next, after: None, series: 0 },
+                    Some(page) => At {
+                        series: page.last,
+                        ..at
+                    },
+                    None => At {
+                        stage: next,
+                        after: None,
+                        series: 0,
+                    },
                 };
                 imports::advance(tx, &id, &encode(&at)?, &encode(&notes)?)?;
                 Ok((at, settled.map_or(0, |page| page.count)))
@@ -223,7 +239,14 @@ async fn finish(
             })
             .await?;
     }
-    Ok(report(foreign, workspace, running.resumed, None, running.notes, verified))
+    Ok(report(
+        foreign,
+        workspace,
+        running.resumed,
+        None,
+        running.notes,
+        verified,
+    ))
 }
 
 /// The same database again: what has come since does not come by itself.
@@ -244,7 +267,14 @@ async fn already(
             ));
         }
     }
-    Ok(report(foreign, workspace, false, Some(ended), notes, verified))
+    Ok(report(
+        foreign,
+        workspace,
+        false,
+        Some(ended),
+        notes,
+        verified,
+    ))
 }
 
 fn report(
@@ -255,10 +285,12 @@ fn report(
     notes: Notes,
     verified: Verified,
 ) -> ImportReport {
-    let rows = mlflow::imports(&foreign.schema).into_iter().map(|pipe| Counted {
-        noun: pipe.noun.to_owned(),
-        rows: notes.counted.get(pipe.noun).copied().unwrap_or_default(),
-    });
+    let rows = mlflow::imports(&foreign.schema)
+        .into_iter()
+        .map(|pipe| Counted {
+            noun: pipe.noun.to_owned(),
+            rows: notes.counted.get(pipe.noun).copied().unwrap_or_default(),
+        });
     ImportReport {
         source: foreign.address.clone(),
         workspace: workspace.to_owned(),

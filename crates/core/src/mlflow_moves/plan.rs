@@ -71,9 +71,13 @@ impl Foreign {
         let id = workspace_id.unwrap_or_default();
         for pipe in mlflow::imports(&self.schema) {
             let rows = self.count(&pipe).await?;
-            plan.rows.push(Counted { noun: pipe.noun.to_owned(), rows });
+            plan.rows.push(Counted {
+                noun: pipe.noun.to_owned(),
+                rows,
+            });
             if let Some(core) = core {
-                self.add_clashes(core, &pipe, &id, &mut plan.clashes).await?;
+                self.add_clashes(core, &pipe, &id, &mut plan.clashes)
+                    .await?;
             }
         }
         self.add_files(&mut plan).await?;
@@ -93,7 +97,12 @@ impl Foreign {
     ) -> Result<()> {
         if !matches!(
             pipe.noun,
-            "experiments" | "runs" | "logged models" | "registered models"
+            "experiments"
+                | "runs"
+                | "logged models"
+                | "registered models"
+                | "traces"
+                | "evaluation datasets"
         ) {
             return Ok(());
         }

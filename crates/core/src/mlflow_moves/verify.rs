@@ -65,10 +65,16 @@ async fn compare_rows(
     verified: &mut Verified,
 ) -> Result<()> {
     let (kinds, id) = (pipes.to_vec(), running.access.workspace_id().to_owned());
-    let here = running.access.read(move |tx| count(tx, &kinds, &id)).await?;
+    let here = running
+        .access
+        .read(move |tx| count(tx, &kinds, &id))
+        .await?;
     let notes = &running.notes;
     let may_miss = notes.skipped_more > 0
-        || notes.skipped.iter().any(|one| !one.noun.starts_with("file"));
+        || notes
+            .skipped
+            .iter()
+            .any(|one| !one.noun.starts_with("file"));
     for pipe in pipes {
         let there = foreign.count(pipe).await?;
         let before = notes.before.get(pipe.noun).copied().unwrap_or_default();

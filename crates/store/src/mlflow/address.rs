@@ -34,17 +34,23 @@ pub fn parse_address(url: &str, current: &Path) -> Result<Address, StoreError> {
     match kind {
         "sqlite" => {
             let Some(path) = rest.strip_prefix('/').filter(|path| !path.is_empty()) else {
-                return refused(format!("`{url}` names no file: SQLite's addresses have three slashes, `sqlite:///file.db`"));
+                return refused(format!(
+                    "`{url}` names no file: SQLite's addresses have three slashes, `sqlite:///file.db`"
+                ));
             };
             let path = current.join(PathBuf::from(path));
             if !path.is_file() {
                 return refused(format!("there is no file `{}`", path.display()));
             }
             let path = path.canonicalize().unwrap_or(path);
-            Ok(Address { backend: Backend::Sqlite { path } })
+            Ok(Address {
+                backend: Backend::Sqlite { path },
+            })
         }
         "postgresql" | "postgres" => Ok(Address {
-            backend: Backend::Postgres { url: format!("postgresql://{rest}") },
+            backend: Backend::Postgres {
+                url: format!("postgresql://{rest}"),
+            },
         }),
         other => refused(format!(
             "databases of kind `{other}` cannot be read: SQLite and PostgreSQL can. \
@@ -65,12 +71,32 @@ mod tests {
         let file = file.canonicalize().unwrap();
         let sqlite = Backend::Sqlite { path: file.clone() };
         let absolute = format!("sqlite:///{}", file.display());
-        assert_eq!(parse_address(&absolute, Path::new("/")).unwrap().backend, sqlite);
-        assert_eq!(parse_address("sqlite:///m.db", folder.path()).unwrap().backend, sqlite);
-        let postgres = parse_address("postgresql+psycopg2://u:secret@h:1/d", Path::new("/")).unwrap();
-        assert_eq!(postgres.backend, Backend::Postgres { url: "postgresql://u:secret@h:1/d".into() });
+        assert_eq!(
+            parse_address(&absolute, Path::new("/")).unwrap().backend,
+            sqlite
+        );
+        assert_eq!(
+            parse_address("sqlite:///m.db", folder.path())
+                .unwrap()
+                .backend,
+            sqlite
+        );
+        let postgres =
+            parse_address("postgresql+psycopg2://u:secret@h:1/d", Path::new("/")).unwrap();
+        assert_eq!(
+            postgres.backend,
+            Backend::Postgres {
+                url: "postgresql://u:secret@h:1/d".into()
+            }
+        );
         assert_eq!(postgres.shown(), "postgres://u@h:1/d");
-        for bad in ["./mlruns", "mysql://h/d", "sqlite:///nothing.db", "sqlite://", "file:///x"] {
+        for bad in [
+            "./mlruns",
+            "mysql://h/d",
+            "sqlite:///nothing.db",
+            "sqlite://",
+            "file:///x",
+        ] {
             assert!(parse_address(bad, folder.path()).is_err(), "{bad}");
         }
     }

@@ -40,13 +40,32 @@ pub fn clashes(
     let rows: Vec<&Fields> = page.rows().collect();
     match noun {
         "experiments" => experiments(tx, workspace_id, &rows),
-        "runs" => taken(tx, "run", "SELECT t.run_id, w.name FROM runs t JOIN workspaces w ON w.id = t.workspace_id WHERE t.run_id", &texts(&rows)),
+        "runs" => taken(
+            tx,
+            "run",
+            "SELECT t.run_id, w.name FROM runs t JOIN workspaces w ON w.id = t.workspace_id WHERE t.run_id",
+            &texts(&rows),
+        ),
         "logged models" => taken(
             tx,
             "logged model",
             "SELECT t.model_id, w.name FROM logged_models t JOIN workspaces w ON w.id = t.workspace_id WHERE t.model_id",
             &texts(&rows),
         ),
+        "evaluation datasets" => taken(
+            tx,
+            "evaluation dataset",
+            "SELECT t.dataset_id, w.name FROM evaluation_datasets t JOIN workspaces w ON w.id = t.workspace_id WHERE t.dataset_id",
+            &texts(&rows),
+        ),
+        "traces" => {
+            let sql =
+                "SELECT t.trace_id, w.name FROM traces t JOIN workspaces w ON w.id = t.workspace_id
+                 WHERE t.workspace_id = $1 AND t.trace_id";
+            let mut values = vec![Value::from(workspace_id)];
+            values.extend(texts(&rows));
+            taken(tx, "trace", sql, &values)
+        }
         "registered models" => {
             let sql = "SELECT t.name, w.name FROM registered_models t JOIN workspaces w ON w.id = t.workspace_id
                  WHERE t.workspace_id = $1 AND t.name";
@@ -93,7 +112,10 @@ fn experiments(
     }
     let mut values = vec![Param::Text(workspace_id)];
     values.extend(rows.iter().map(|row| Param::Integer(row.int(0))));
-    values.extend(rows.iter().map(|row| Param::Text(row.opt_text(1).unwrap_or_default())));
+    values.extend(
+        rows.iter()
+            .map(|row| Param::Text(row.opt_text(1).unwrap_or_default())),
+    );
     let sql = format!(
         "SELECT experiment_id, name FROM experiments WHERE workspace_id = $1 AND (experiment_id IN ({}) OR name IN ({}))",
         placeholders(2, rows.len()),
@@ -110,7 +132,10 @@ fn experiments(
             let clash = rows.iter().find(|row| row.int(0) == id);
             Clash {
                 noun: "experiment",
-                name: clash.map_or_else(|| format!("`{name}`"), |row| format!("{id} `{}`", row.text(1))),
+                name: clash.map_or_else(
+                    || format!("`{name}`"),
+                    |row| format!("{id} `{}`", row.text(1)),
+                ),
                 taken: here(id, &name),
             }
         })
@@ -132,11 +157,7 @@ fn is_default_untouched(tx: &mut Tx<'_>, workspace_id: &str) -> Result<bool, Sto
 }
 
 /// Whether the database has an experiment 0, which takes the place of ours.
-pub fn has_default(
-    tx: &mut Tx<'_>,
-    schema: &Schema,
-    workspace: &str,
-) -> Result<bool, StoreError> {
+pub fn has_default(tx: &mut Tx<'_>, schema: &Schema, workspace: &str) -> Result<bool, StoreError> {
     let ours = schema.in_workspace("experiments", "e");
     let sql = format!("SELECT COUNT(*) FROM experiments e WHERE e.experiment_id = 0 AND {ours}");
     let values = if schema.has_workspaces() {
@@ -210,7 +231,21 @@ const HANDLED: &[&str] = &[
     "registered_model_aliases",
     "model_versions",
     "model_version_tags",
+    "trace_info",
+    "trace_tags",
+    "trace_request_metadata",
+    "spans",
+    "assessments",
+    "entity_associations",
+    "evaluation_datasets",
+    "evaluation_dataset_tags",
+    "evaluation_dataset_records",
+    "scorers",
+    "scorer_versions",
+    "online_scoring_configs",
     // counted together from traces, or work in progress of MLflow's own server
+    "trace_metrics",
+    "span_metrics",
     "sql_assessment_daily_rollups",
     "sql_span_cost_daily_rollups",
     "sql_trace_metric_daily_rollups",
@@ -235,14 +270,20 @@ pub fn leftovers(
         let sql = format!("SELECT COUNT(*) FROM \"{}\"", table.replace('"', ""));
         let rows: i64 = tx.query_one(&sql, params![], |row| row.get(0))?;
         if rows > 0 {
-            found.push(Leftover { table, rows, why: "not imported".to_owned() });
+            found.push(Leftover {
+                table,
+                rows,
+                why: "not imported".to_owned(),
+            });
         }
     }
     for table in ["experiments", "registered_models"] {
         if !schema.column(table, "workspace") {
             continue;
         }
-        let sql = format!("SELECT workspace, COUNT(*) FROM {table} WHERE workspace <> $1 GROUP BY workspace ORDER BY workspace");
+        let sql = format!(
+            "SELECT workspace, COUNT(*) FROM {table} WHERE workspace <> $1 GROUP BY workspace ORDER BY workspace"
+        );
         found.extend(tx.query(&sql, params![workspace], |row| {
             let name: String = row.get(0)?;
             Ok(Leftover {

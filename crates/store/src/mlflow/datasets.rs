@@ -5,23 +5,27 @@ use super::pipe::{Key, Pipe, key};
 use crate::Kind::{Integer, Text};
 use crate::Value;
 
-const OF_WORKSPACE: &str = "JOIN experiments e ON e.experiment_no = d.experiment_no WHERE e.workspace_id = $1";
+const OF_WORKSPACE: &str =
+    "JOIN experiments e ON e.experiment_no = d.experiment_no WHERE e.workspace_id = $1";
 const INPUTS_BY: &[Key] = &[key("i.source_id", 0), key("i.destination_id", 1)];
 
-const COUNT_DATASETS: &str = "SELECT COUNT(*) FROM datasets d JOIN experiments e ON e.experiment_no = d.experiment_no
+const COUNT_DATASETS: &str =
+    "SELECT COUNT(*) FROM datasets d JOIN experiments e ON e.experiment_no = d.experiment_no
     WHERE e.workspace_id = $1";
-const COUNT_INPUTS: &str =
-    "SELECT COUNT(*) FROM run_datasets i JOIN runs r ON r.run_no = i.run_no WHERE r.workspace_id = $1";
-const COUNT_TAGS: &str =
-    "SELECT COUNT(*) FROM run_dataset_tags t JOIN runs r ON r.run_no = t.run_no WHERE r.workspace_id = $1";
-const COUNT_MODELS: &str =
-    "SELECT COUNT(*) FROM run_models i JOIN runs r ON r.run_no = i.run_no WHERE r.workspace_id = $1";
+const COUNT_INPUTS: &str = "SELECT COUNT(*) FROM run_datasets i JOIN runs r ON r.run_no = i.run_no WHERE r.workspace_id = $1";
+const COUNT_TAGS: &str = "SELECT COUNT(*) FROM run_dataset_tags t JOIN runs r ON r.run_no = t.run_no WHERE r.workspace_id = $1";
+const COUNT_MODELS: &str = "SELECT COUNT(*) FROM run_models i JOIN runs r ON r.run_no = i.run_no WHERE r.workspace_id = $1";
 
 pub(super) fn imports(schema: &Schema) -> Vec<Pipe> {
     if !schema.has("datasets") || !schema.has("inputs") || !schema.has("input_tags") {
         return Vec::new();
     }
-    vec![datasets(schema), inputs(schema), tags(schema), models(schema)]
+    vec![
+        datasets(schema),
+        inputs(schema),
+        tags(schema),
+        models(schema),
+    ]
 }
 
 fn datasets(schema: &Schema) -> Pipe {
@@ -123,7 +127,11 @@ fn tags(schema: &Schema) -> Pipe {
 /// What runs read and wrote of logged models: the same table, with other words in it.
 fn models(schema: &Schema) -> Pipe {
     let ours = schema.in_workspace("experiments", "e");
-    let step = if schema.column("inputs", "step") { "i.step" } else { "0" };
+    let step = if schema.column("inputs", "step") {
+        "i.step"
+    } else {
+        "0"
+    };
     let from = "FROM inputs i JOIN runs r ON r.run_uuid = i.source_id JOIN experiments e ON e.experiment_id = r.experiment_id";
     let what = "i.source_type IN ('RUN_INPUT', 'RUN_OUTPUT') AND i.destination_type IN ('MODEL_INPUT', 'MODEL_OUTPUT')";
     Pipe {
@@ -153,7 +161,7 @@ fn models(schema: &Schema) -> Pipe {
 }
 
 /// A number as the ids that MLflow gives data sets and uses of them: 32 hexadecimal digits.
-fn id(kind: &str, parts: &[i64]) -> Value {
+pub(super) fn id(kind: &str, parts: &[i64]) -> Value {
     let numbers: Vec<String> = parts.iter().map(i64::to_string).collect();
     let text = format!("lazuli {kind} {}", numbers.join(" "));
     let hash = lazuli_spec::trees::ContentHash::of(text.as_bytes());

@@ -18,7 +18,8 @@ const COUNT_ON: &str = "INSERT INTO experiment_counters (workspace_id, next_id) 
 
 const COUNT_OURS: &str =
     "SELECT COUNT(*) FROM experiments WHERE workspace_id = $1 AND experiment_id <> 0";
-const COUNT_OUR_TAGS: &str = "SELECT COUNT(*) FROM experiment_tags t JOIN experiments e ON e.experiment_no = t.experiment_no
+const COUNT_OUR_TAGS: &str =
+    "SELECT COUNT(*) FROM experiment_tags t JOIN experiments e ON e.experiment_no = t.experiment_no
     WHERE e.workspace_id = $1";
 const COUNT_THEIRS: &str = "SELECT COUNT(*) FROM experiments WHERE experiment_id <> 0";
 
@@ -39,7 +40,9 @@ pub(super) fn imports(schema: &Schema) -> Vec<Pipe> {
         convert: experiment,
         columns: "ws, id, name, place, stage, made, changed",
         writes: vec![WRITE, COUNT_ON],
-        count_from: format!("SELECT COUNT(*) FROM experiments e WHERE {ours} AND e.experiment_id <> 0"),
+        count_from: format!(
+            "SELECT COUNT(*) FROM experiments e WHERE {ours} AND e.experiment_id <> 0"
+        ),
         count_into: COUNT_OURS,
     };
     let from = "FROM experiment_tags t JOIN experiments e ON e.experiment_id = t.experiment_id";

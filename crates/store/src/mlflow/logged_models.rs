@@ -11,11 +11,14 @@ use lazuli_spec::logged_models::LoggedModelStatus;
 const FROM: &str = "FROM logged_models m JOIN experiments e ON e.experiment_id = m.experiment_id";
 
 const COUNT_MODELS: &str = "SELECT COUNT(*) FROM logged_models WHERE workspace_id = $1";
-const COUNT_PARAMS: &str = "SELECT COUNT(*) FROM logged_model_params p JOIN logged_models m ON m.model_id = p.model_id
+const COUNT_PARAMS: &str =
+    "SELECT COUNT(*) FROM logged_model_params p JOIN logged_models m ON m.model_id = p.model_id
     WHERE m.workspace_id = $1";
-const COUNT_TAGS: &str = "SELECT COUNT(*) FROM logged_model_tags p JOIN logged_models m ON m.model_id = p.model_id
+const COUNT_TAGS: &str =
+    "SELECT COUNT(*) FROM logged_model_tags p JOIN logged_models m ON m.model_id = p.model_id
     WHERE m.workspace_id = $1";
-const COUNT_METRICS: &str = "SELECT COUNT(*) FROM logged_model_metrics p JOIN logged_models m ON m.model_id = p.model_id
+const COUNT_METRICS: &str =
+    "SELECT COUNT(*) FROM logged_model_metrics p JOIN logged_models m ON m.model_id = p.model_id
     WHERE m.workspace_id = $1";
 
 pub(super) fn imports(schema: &Schema) -> Vec<Pipe> {
@@ -104,7 +107,9 @@ pub(super) fn roots(schema: &Schema) -> Option<Roots> {
     schema.has("logged_models").then(|| Roots {
         pipe: Pipe {
             noun: "files of logged models",
-            select: format!("SELECT m.model_id, m.experiment_id, m.artifact_location {FROM} WHERE {ours}"),
+            select: format!(
+                "SELECT m.model_id, m.experiment_id, m.artifact_location {FROM} WHERE {ours}"
+            ),
             keys: const { &[key("m.model_id", 0)] },
             kinds: &[Text, Integer, Text],
             name: 0,

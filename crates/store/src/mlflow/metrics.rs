@@ -3,15 +3,15 @@
 use super::Schema;
 use super::fields::Fields;
 use super::pipe::{Context, Converted, Key, Pipe, key};
+use crate::Kind::{Integer, Real, Text};
 use crate::sql::placeholders;
 use crate::{Param, StoreError, Tx, params};
-use crate::Kind::{Integer, Real, Text};
 use lazuli_spec::metrics::Point;
 
-const COUNT_OURS: &str = "SELECT COUNT(*) FROM metric_points p JOIN metric_series s ON s.series_no = p.series_no
+const COUNT_OURS: &str =
+    "SELECT COUNT(*) FROM metric_points p JOIN metric_series s ON s.series_no = p.series_no
     JOIN runs r ON r.run_no = s.run_no WHERE r.workspace_id = $1";
-const COUNT_OUR_SERIES: &str =
-    "SELECT COUNT(*) FROM metric_series s JOIN runs r ON r.run_no = s.run_no WHERE r.workspace_id = $1";
+const COUNT_OUR_SERIES: &str = "SELECT COUNT(*) FROM metric_series s JOIN runs r ON r.run_no = s.run_no WHERE r.workspace_id = $1";
 
 pub(super) fn imports(schema: &Schema) -> Vec<Pipe> {
     let ours = schema.in_workspace("experiments", "e");
@@ -55,7 +55,11 @@ fn point(context: &Context, row: &Fields) -> Converted {
     } else {
         f64::NAN
     };
-    let point = Point { value, timestamp_ms: row.int(3), step: row.int(2) };
+    let point = Point {
+        value,
+        timestamp_ms: row.int(3),
+        step: row.int(2),
+    };
     let (value, is_nan) = point.stored();
     Ok(vec![
         context.workspace_id.as_str().into(),
@@ -106,9 +110,15 @@ pub fn settle_series(
          WHERE series_no IN ({})",
         placeholders(1, numbers.len())
     );
-    let values: Vec<Param<'_>> = numbers.iter().map(|number| Param::Integer(*number)).collect();
+    let values: Vec<Param<'_>> = numbers
+        .iter()
+        .map(|number| Param::Integer(*number))
+        .collect();
     tx.execute(&sql, &values)?;
-    Ok(Some(SeriesPage { count: numbers.len(), last }))
+    Ok(Some(SeriesPage {
+        count: numbers.len(),
+        last,
+    }))
 }
 
 pub(super) fn exports() -> Vec<Pipe> {

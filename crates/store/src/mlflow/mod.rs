@@ -10,6 +10,7 @@
 mod address;
 mod census;
 mod datasets;
+mod evaluation;
 mod experiments;
 mod fields;
 mod logged_models;
@@ -21,6 +22,8 @@ mod registered_models;
 mod run_values;
 mod runs;
 mod schema;
+mod spans;
+mod traces;
 
 pub use address::{Address, parse_address};
 pub use census::{
@@ -43,6 +46,9 @@ pub fn imports(schema: &Schema) -> Vec<Pipe> {
         logged_models::imports(schema),
         registered_models::imports(schema),
         model_versions::imports(schema),
+        traces::imports(schema),
+        spans::imports(schema),
+        evaluation::imports(schema),
     ]
     .into_iter()
     .flatten()
@@ -60,8 +66,14 @@ pub fn exports() -> Vec<Pipe> {
         logged_models::exports(),
         registered_models::exports(),
         model_versions::exports(),
+        traces::exports(),
+        spans::exports(),
+        evaluation::exports(),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,13 @@ use lazuli_spec::models::Stage;
 const DELETED: &str = "Deleted_Internal";
 
 const COUNT_VERSIONS: &str = "SELECT COUNT(*) FROM model_versions WHERE workspace_id = $1";
-const COUNT_TAGS: &str = "SELECT COUNT(*) FROM model_version_tags t JOIN model_versions v ON v.version_no = t.version_no
+const COUNT_TAGS: &str =
+    "SELECT COUNT(*) FROM model_version_tags t JOIN model_versions v ON v.version_no = t.version_no
     WHERE v.workspace_id = $1";
 
 const KINDS: &[Kind] = &[
-    Text, Integer, Integer, Integer, Text, Text, Text, Text, Text, Text, Text, Text, Integer, Text, Text, Integer,
+    Text, Integer, Integer, Integer, Text, Text, Text, Text, Text, Text, Text, Text, Integer, Text,
+    Text, Integer,
 ];
 
 /// The columns that a version's row and its files' place are made from, with the run and the logged model it came from.
@@ -29,7 +31,10 @@ fn select(schema: &Schema) -> String {
             "LEFT JOIN logged_models m ON v.source = 'models:/' || m.model_id",
         )
     } else {
-        ("CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS BIGINT)", "")
+        (
+            "CAST(NULL AS TEXT), CAST(NULL AS TEXT), CAST(NULL AS BIGINT)",
+            "",
+        )
     };
     format!(
         "SELECT v.name, v.version, v.creation_time, v.last_updated_time, v.description, {}, v.current_stage, v.source, v.run_id,
@@ -80,20 +85,20 @@ fn owners(row: &Fields) -> Vec<(&str, String)> {
     owners
 }
 
-/// Where MLflow's clients find the files: what MLflow noted, or what the source says.
+/// Where MLflow's clients find the files: what MLflow noted, or the source, with its run or logged model looked up.
 fn location(row: &Fields) -> String {
-    if let Some(noted) = row.opt_text(10).filter(|noted| !noted.is_empty()) {
-        return noted.to_owned();
-    }
     let source = row.text(7);
-    if let Some(path) = row.opt_text(8).and_then(|run| source.strip_prefix(&format!("runs:/{run}")))
-        && let Some(root) = row.opt_text(11)
-    {
+    let noted = row.opt_text(10).filter(|noted| !noted.is_empty());
+    let place = noted.unwrap_or(&source);
+    let of_run = row
+        .opt_text(8)
+        .and_then(|run| place.strip_prefix(&format!("runs:/{run}")));
+    if let (Some(path), Some(root)) = (of_run, row.opt_text(11)) {
         return format!("{}{path}", root.trim_end_matches('/'));
     }
     match row.opt_text(14) {
-        Some(root) => root.to_owned(),
-        None => source,
+        Some(root) if place.starts_with("models:/") => root.to_owned(),
+        _ => place.to_owned(),
     }
 }
 
@@ -102,7 +107,9 @@ fn version(context: &Context, row: &Fields) -> Converted {
     let word = row.opt_text(6).filter(|_| !gone).unwrap_or("None");
     let stage = Stage::parse(word).map_err(|error| error.0)?;
     let model = row.text(7);
-    let model = model.strip_prefix("models:/").filter(|id| id.starts_with("m-") && !id.contains(['/', '@']));
+    let model = model
+        .strip_prefix("models:/")
+        .filter(|id| id.starts_with("m-") && !id.contains(['/', '@']));
     let number = row.int(1);
     Ok(vec![
         context.workspace_id.as_str().into(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::fields::Fields;
 use super::places::Places;
 use crate::sql::rows;
-use crate::{Kind, StoreError, Tx, Value, as_params};
+use crate::{Kind, StoreError, Tx, Value, as_params, migrations};
 
 /// What the conversion of a row may need to know.
 #[derive(Clone, Debug)]
@@ -215,6 +215,11 @@ impl Pipe {
         let list = rows(values.len(), width);
         for write in &self.writes {
             let sql = format!("WITH v({}) AS (VALUES {list}) {write}", self.columns);
+            let sql = if write.contains("/*") {
+                migrations::in_dialect(&sql, tx.dialect())
+            } else {
+                sql
+            };
             tx.execute(&sql, &as_params(&flat))?;
         }
         Ok(())

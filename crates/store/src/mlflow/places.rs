@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::fields::Fields;
 use super::pipe::{Context, Page, Pipe};
-use super::{Schema, logged_models, model_versions, runs};
+use super::{Schema, logged_models, model_versions, runs, traces};
 
 /// MLflow's word for a place behind its server's proxy.
 const PROXY: &str = "mlflow-artifacts:";
@@ -55,8 +55,15 @@ impl Places {
         let mut names = vec![text(&absolute), text(&real)];
         let outside = name.map(|name| name.trim_end_matches('/').to_owned());
         names.extend(outside.clone());
-        let own_name = real.file_name().map(|name| name.to_string_lossy().into_owned());
-        Self { folder: Some(real), names, own_name: own_name.unwrap_or_default(), outside }
+        let own_name = real
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        Self {
+            folder: Some(real),
+            names,
+            own_name: own_name.unwrap_or_default(),
+            outside,
+        }
     }
 
     /// The folder.
@@ -120,10 +127,12 @@ impl Places {
 
     /// An address of ours as MLflow's rows are to have it.
     pub(super) fn exported(&self, ours: &str) -> String {
-        let path = ours.strip_prefix(PROXY).and_then(|rest| match rest.strip_prefix("//") {
-            Some(with_host) => with_host.split_once('/').map(|(_, path)| path),
-            None => Some(rest.trim_start_matches('/')),
-        });
+        let path = ours
+            .strip_prefix(PROXY)
+            .and_then(|rest| match rest.strip_prefix("//") {
+                Some(with_host) => with_host.split_once('/').map(|(_, path)| path),
+                None => Some(rest.trim_start_matches('/')),
+            });
         match (path, &self.outside) {
             (Some(path), Some(name)) => join(name, path),
             _ => ours.to_owned(),
@@ -227,6 +236,7 @@ pub fn roots(schema: &Schema) -> Vec<Roots> {
         Some(runs::roots(schema)),
         logged_models::roots(schema),
         Some(model_versions::roots(schema)),
+        traces::roots(schema),
     ]
     .into_iter()
     .flatten()
@@ -250,15 +260,26 @@ mod tests {
         let (folder, places) = places(Some("s3://bucket/store/"));
         let real = folder.path().canonicalize().unwrap().join("mlruns");
         let found = |address: &str| places.below(address);
-        assert_eq!(found("mlflow-artifacts:/1/r/artifacts").unwrap(), "1/r/artifacts");
+        assert_eq!(
+            found("mlflow-artifacts:/1/r/artifacts").unwrap(),
+            "1/r/artifacts"
+        );
         assert_eq!(found("mlflow-artifacts://h:1/1/r").unwrap(), "1/r");
         assert_eq!(found(&format!("{}/1/r", real.display())).unwrap(), "1/r");
-        assert_eq!(found(&format!("file://{}/1/a%20b", real.display())).unwrap(), "1/a b");
+        assert_eq!(
+            found(&format!("file://{}/1/a%20b", real.display())).unwrap(),
+            "1/a b"
+        );
         assert_eq!(found("s3://bucket/store/1/r").unwrap(), "1/r");
         assert_eq!(found("./mlruns/1/r").unwrap(), "1/r");
         for elsewhere in [
-            "s3://bucket/store2/1", "/elsewhere/mlruns/1", "mlflow-artifacts:/../x", "mlrunsx/1", "dummy-source",
-            "models:/m-1", "file://host",
+            "s3://bucket/store2/1",
+            "/elsewhere/mlruns/1",
+            "mlflow-artifacts:/../x",
+            "mlrunsx/1",
+            "dummy-source",
+            "models:/m-1",
+            "file://host",
         ] {
             assert_eq!(found(elsewhere), None, "{elsewhere}");
         }
@@ -268,7 +289,10 @@ mod tests {
     #[test]
     fn versions_move_with_their_owners_or_alone() {
         let (_folder, places) = places(None);
-        let owners = [("mlflow-artifacts:/old/r/artifacts", "1/r/artifacts".to_owned())];
+        let owners = [(
+            "mlflow-artifacts:/old/r/artifacts",
+            "1/r/artifacts".to_owned(),
+        )];
         let moved = |address: &str| places.moved(address, &owners);
         assert_eq!(
             moved("mlflow-artifacts:/old/r/artifacts/model"),
@@ -277,19 +301,31 @@ mod tests {
         let Moved::Alone(root) = moved("mlflow-artifacts:/1/gone/artifacts/model") else {
             panic!("its run is gone")
         };
-        assert_eq!((root.theirs.as_str(), root.ours.as_str()), ("1/gone/artifacts/model", "imported/1/gone/artifacts/model"));
+        assert_eq!(
+            (root.theirs.as_str(), root.ours.as_str()),
+            ("1/gone/artifacts/model", "imported/1/gone/artifacts/model")
+        );
         assert_eq!(moved("s3://b/model"), Moved::Kept);
         assert_eq!(places.kept("s3://b/model/x").unwrap(), "s3://b");
-        assert_eq!(places.kept("/home/bob/mlruns/1/x").unwrap(), "/home/bob/mlruns");
+        assert_eq!(
+            places.kept("/home/bob/mlruns/1/x").unwrap(),
+            "/home/bob/mlruns"
+        );
         assert_eq!(places.kept("prompt-template"), None);
     }
 
     #[test]
     fn addresses_go_out_under_the_name_asked_for() {
         let (_folder, named) = places(Some("/srv/artifacts"));
-        assert_eq!(named.exported("mlflow-artifacts:/1/r/artifacts"), "/srv/artifacts/1/r/artifacts");
+        assert_eq!(
+            named.exported("mlflow-artifacts:/1/r/artifacts"),
+            "/srv/artifacts/1/r/artifacts"
+        );
         assert_eq!(named.exported("s3://b/x"), "s3://b/x");
         let (_folder, plain) = places(None);
-        assert_eq!(plain.exported("mlflow-artifacts:/1/r"), "mlflow-artifacts:/1/r");
+        assert_eq!(
+            plain.exported("mlflow-artifacts:/1/r"),
+            "mlflow-artifacts:/1/r"
+        );
     }
 }

@@ -7,7 +7,8 @@ use crate::Kind::{Integer, Text};
 const COUNT_MODELS: &str = "SELECT COUNT(*) FROM registered_models WHERE workspace_id = $1";
 const COUNT_TAGS: &str = "SELECT COUNT(*) FROM registered_model_tags t JOIN registered_models m ON m.model_no = t.model_no
     WHERE m.workspace_id = $1";
-const COUNT_ALIASES: &str = "SELECT COUNT(*) FROM model_aliases t JOIN registered_models m ON m.model_no = t.model_no
+const COUNT_ALIASES: &str =
+    "SELECT COUNT(*) FROM model_aliases t JOIN registered_models m ON m.model_no = t.model_no
     WHERE m.workspace_id = $1";
 
 pub(super) fn imports(schema: &Schema) -> Vec<Pipe> {
@@ -153,7 +154,11 @@ pub(super) fn exports() -> Vec<Pipe> {
         kinds: &[Text, Text, Text, Integer],
         name: 1,
         convert: |_, row| {
-            Ok(vec![row.same(0), row.same(1), super::model_versions::number(&row.text(2))?.into()])
+            Ok(vec![
+                row.same(0),
+                row.same(1),
+                super::model_versions::number(&row.text(2))?.into(),
+            ])
         },
         columns: "name, alias, version",
         writes: vec![

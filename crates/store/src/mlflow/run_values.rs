@@ -23,8 +23,7 @@ pub(super) fn imports(schema: &Schema) -> Vec<Pipe> {
     ]
 }
 
-const COUNT_PARAMS: &str =
-    "SELECT COUNT(*) FROM run_params p JOIN runs r ON r.run_no = p.run_no WHERE r.workspace_id = $1";
+const COUNT_PARAMS: &str = "SELECT COUNT(*) FROM run_params p JOIN runs r ON r.run_no = p.run_no WHERE r.workspace_id = $1";
 const COUNT_TAGS: &str =
     "SELECT COUNT(*) FROM run_tags t JOIN runs r ON r.run_no = t.run_no WHERE r.workspace_id = $1";
 
@@ -44,7 +43,12 @@ fn import(
         kinds: &[Text, Text, Text],
         name: 1,
         convert: |context, row| {
-            Ok(vec![context.workspace_id.as_str().into(), row.same(0), row.same(1), row.filled(2)])
+            Ok(vec![
+                context.workspace_id.as_str().into(),
+                row.same(0),
+                row.same(1),
+                row.filled(2),
+            ])
         },
         columns: "ws, run, key, value",
         writes,

@@ -68,7 +68,9 @@ pub(super) fn roots(schema: &Schema) -> Roots {
     Roots {
         pipe: Pipe {
             noun: "files of runs",
-            select: format!("SELECT r.run_uuid, r.experiment_id, r.artifact_uri {FROM} WHERE {ours}"),
+            select: format!(
+                "SELECT r.run_uuid, r.experiment_id, r.artifact_uri {FROM} WHERE {ours}"
+            ),
             keys: const { &[key("r.run_uuid", 0)] },
             kinds: &[Text, Integer, Text],
             name: 0,

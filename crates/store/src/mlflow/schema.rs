@@ -26,33 +26,62 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("alembic_version", &["version_num"]),
     (
         "experiments",
-        &["experiment_id", "name", "artifact_location", "lifecycle_stage"],
+        &[
+            "experiment_id",
+            "name",
+            "artifact_location",
+            "lifecycle_stage",
+        ],
     ),
     (
         "runs",
         &[
-            "run_uuid", "name", "user_id", "status", "start_time", "end_time", "lifecycle_stage", "artifact_uri",
+            "run_uuid",
+            "name",
+            "user_id",
+            "status",
+            "start_time",
+            "end_time",
+            "lifecycle_stage",
+            "artifact_uri",
             "experiment_id",
         ],
     ),
-    ("metrics", &["key", "value", "timestamp", "run_uuid", "step", "is_nan"]),
+    (
+        "metrics",
+        &["key", "value", "timestamp", "run_uuid", "step", "is_nan"],
+    ),
     ("params", &["key", "value", "run_uuid"]),
     ("tags", &["key", "value", "run_uuid"]),
     ("experiment_tags", &["key", "value", "experiment_id"]),
-    ("registered_models", &["name", "creation_time", "last_updated_time", "description"]),
+    (
+        "registered_models",
+        &["name", "creation_time", "last_updated_time", "description"],
+    ),
     (
         "model_versions",
-        &["name", "version", "current_stage", "source", "run_id", "run_link"],
+        &[
+            "name",
+            "version",
+            "current_stage",
+            "source",
+            "run_id",
+            "run_link",
+        ],
     ),
 ];
 
-/// What MLflow has had since 3.0 and a database that is to be filled must have.
+/// What the present MLflow has and a database that is to be filled must have.
 const WANTED: &[(&str, &[&str])] = &[
     ("inputs", &["step"]),
     ("logged_models", &["model_id"]),
     ("logged_model_metrics", &["model_id"]),
     ("model_versions", &["storage_location"]),
     ("registered_model_aliases", &["alias"]),
+    ("trace_info", &["trace_name", "total_cost"]),
+    ("spans", &["model_name"]),
+    ("assessments", &["is_numeric_value", "assessment_metadata"]),
+    ("entity_associations", &["association_id"]),
 ];
 
 impl Schema {
@@ -60,17 +89,29 @@ impl Schema {
     pub fn read(tx: &mut Tx<'_>, purpose: Purpose) -> Result<Self, StoreError> {
         let mut schema = Self::default();
         for table in catalog::table_names(tx)? {
-            let columns = tx.query(tx.dialect().list_columns(), params![&table], |row| row.get(0))?;
+            let columns = tx.query(tx.dialect().list_columns(), params![&table], |row| {
+                row.get(0)
+            })?;
             schema.tables.insert(table, columns.into_iter().collect());
         }
         if !schema.has("alembic_version") || !schema.has("experiments") || !schema.has("runs") {
             return Err(StoreError::Schema(match purpose {
-                Purpose::Import => "this is no MLflow database: the tables `experiments` and `runs` are not there".to_owned(),
-                Purpose::Export => "the database has no MLflow schema: make one first with `mlflow db upgrade URL`".to_owned(),
+                Purpose::Import => {
+                    "this is no MLflow database: the tables `experiments` and `runs` are not there"
+                        .to_owned()
+                }
+                Purpose::Export => {
+                    "the database has no MLflow schema: make one first with `mlflow db upgrade URL`"
+                        .to_owned()
+                }
             }));
         }
         schema.revision = tx
-            .query_opt("SELECT version_num FROM alembic_version", params![], |row| row.get(0))?
+            .query_opt(
+                "SELECT version_num FROM alembic_version",
+                params![],
+                |row| row.get(0),
+            )?
             .unwrap_or_default();
         let needed = match purpose {
             Purpose::Import => NEEDED.iter().chain(&[]),
