@@ -61,6 +61,8 @@ def test_chat_prompts_formats_and_model_settings_come_back(client):
     long = "x" * 90_000
     mlflow.genai.register_prompt("long", long)
     assert mlflow.genai.load_prompt("long", version=1).template == long
+    with pytest.raises(MlflowException, match="Prompt text exceeds max length of 100000 characters"):
+        mlflow.genai.register_prompt("long", "x" * 100_001)
 
 
 def test_tags_of_prompts_and_of_versions(client):

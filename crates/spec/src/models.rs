@@ -16,6 +16,8 @@ pub const TAG_VALUE: usize = 100_000;
 pub const ALIAS: usize = 255;
 /// The tag that makes a registered model a prompt.
 pub const TAG_IS_PROMPT: &str = "mlflow.prompt.is_prompt";
+/// The tag of a version that holds a prompt's text.
+pub const TAG_PROMPT_TEXT: &str = "mlflow.prompt.text";
 /// What clients write as the source of a prompt.
 pub const PROMPT_SOURCES: [&str; 2] = ["prompt-template", "dummy-source"];
 /// The tag of a logged model that lists the versions registered from it.
@@ -212,7 +214,12 @@ pub fn version_number(text: &str) -> Result<i64, Invalid> {
 /// A tag of a registered model or of one of its versions.
 pub fn tag(tag: &KeyValue) -> Result<(), Invalid> {
     limits::key("key", "key", &tag.key)?;
-    limits::length("value", TAG_VALUE, &tag.value)
+    limits::length("value", TAG_VALUE, &tag.value).map_err(|error| match tag.key.as_str() {
+        TAG_PROMPT_TEXT => Invalid(format!(
+            "Prompt text exceeds max length of {TAG_VALUE} characters."
+        )),
+        _ => error,
+    })
 }
 
 /// Tags by key; of two with the same key the last one counts.

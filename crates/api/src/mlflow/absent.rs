@@ -32,7 +32,7 @@ const DELETE: Method = Method::DELETE;
 pub const ABSENT: &[Absent] = &[
     Absent {
         group: "Traces of Databricks",
-        why: "only Databricks serves it: MLflow's own server has the path and answers that it is not implemented",
+        why: "only Databricks serves it: MLflow's own server has the paths and nothing behind them",
         instead: "`mlflow.search_traces` and `mlflow.get_trace`",
         paths: &[
             ("2.0/mlflow/unified-traces", &[GET]),
