@@ -22,7 +22,8 @@ from sklearn.linear_model import LogisticRegression
 
 X, Y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
 VERSION = mlflow.__version__
-THREE = int(VERSION.split(".")[0]) >= 3
+NUMBERS = tuple(int(part) for part in VERSION.split(".")[:2])
+THREE = NUMBERS >= (3, 0)
 client = MlflowClient()
 logging.getLogger("mlflow").setLevel(logging.ERROR)
 
@@ -218,8 +219,8 @@ def traces(experiment):
 
 
 def assessments(experiment):
-    if not THREE:
-        raise Absent
+    if NUMBERS < (3, 2):
+        raise Absent  # 3.0 has the functions, for Databricks alone
     with mlflow.start_span(name="judged") as span:
         pass
     assert eventually(lambda: client.search_traces([experiment], "name = 'judged'"))
@@ -229,8 +230,19 @@ def assessments(experiment):
     assert (found["good"].value, found["good"].rationale, found["answer"].value) == (True, "it is", "42")
 
 
+def evaluation_data_sets(experiment):
+    if NUMBERS < (3, 4):
+        raise Absent
+    made = mlflow.genai.datasets.create_dataset(name=f"questions-{VERSION}", experiment_id=[experiment], tags={"k": "v"})
+    made.merge_records([{"inputs": {"q": n}, "expectations": {"a": n}} for n in range(3)])
+    again = mlflow.genai.datasets.get_dataset(dataset_id=made.dataset_id)
+    assert sorted(row["q"] for row in again.to_df()["inputs"]) == [0, 1, 2]
+    mlflow.genai.datasets.delete_dataset(dataset_id=made.dataset_id)
+
+
 PARTS = [
     logging_and_batches, experiments_and_searches, artifacts, data_sets, models_and_registry, autologging, logged_models, prompts, traces, assessments,
+    evaluation_data_sets,
 ]
 
 

@@ -15,7 +15,11 @@ from conftest import ROOT, clean_environment
 PINS = [line for line in (ROOT / "tests" / "old-clients.txt").read_text().splitlines() if line and not line.startswith("#")]
 CLIENTS = [pin for pin in PINS if pin.startswith("mlflow")]
 BESIDE = [pin for pin in PINS if pin not in CLIENTS]
-ABSENT = {"2.22.5": {"logged_models", "assessments"}, "3.0.1": set()}
+ABSENT = {
+    "2.22.5": {"logged_models", "assessments", "evaluation_data_sets"},
+    "3.0.1": {"assessments", "evaluation_data_sets"},
+    "3.5.1": set(),
+}
 
 
 def interpreter(client):
