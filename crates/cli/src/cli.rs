@@ -174,6 +174,8 @@ pub(crate) enum Command {
     /// Roles and who holds them.
     #[command(subcommand)]
     Role(commands::role::Role),
+    /// Remove for good what was deleted: runs, logged models, experiments, with their files.
+    Gc(commands::gc::Gc),
     /// The audit log: read it, prove it whole.
     #[command(subcommand)]
     Audit(commands::audit::Audit),

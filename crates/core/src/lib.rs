@@ -36,6 +36,7 @@ pub mod metrics;
 pub mod mlflow_moves;
 pub mod models;
 pub mod principals;
+pub mod purges;
 pub mod roles;
 mod run_rows;
 pub mod run_search;
@@ -194,3 +195,6 @@ impl fmt::Debug for Core {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod clock_tests;

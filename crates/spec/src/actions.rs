@@ -90,6 +90,7 @@ actions! {
     TokensDelete = "Lazuli.Identity/tokens/delete";
     AuditRead = "Lazuli.Audit/records/read";
     ServerMetricsRead = "Lazuli.Server/metrics/read";
+    TrackingPurge = "Lazuli.Tracking/purge/action";
     ServerBackup = "Lazuli.Server/backup/action";
     ServerImport = "Lazuli.Server/import/action";
     ServerExport = "Lazuli.Server/export/action";

@@ -43,6 +43,7 @@ pub mod models;
 mod postgres;
 pub mod principals;
 mod queue;
+pub mod purges;
 pub mod roles;
 mod row;
 pub mod run_params;

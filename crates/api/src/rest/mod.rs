@@ -3,6 +3,7 @@
 pub(crate) mod asset_routes;
 pub mod assets;
 pub mod audit;
+pub mod purges;
 pub mod code;
 pub mod computes;
 pub mod content;
@@ -40,6 +41,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     tokens::add_routes(routes);
     roles::add_routes(routes);
     audit::add_routes(routes);
+    purges::add_routes(routes);
     content::add_routes(routes);
     data::add_routes(routes);
     models::add_routes(routes);

@@ -5,6 +5,7 @@
 mod args;
 mod assets;
 pub(crate) mod audit;
+pub(crate) mod gc;
 pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod compute;
@@ -133,6 +134,7 @@ async fn client_command(context: &Context, command: Command) -> CliResult<ExitCo
         Command::Token(command) => token::run(context, command).await?,
         Command::User(command) => user::run(context, command).await?,
         Command::Role(command) => role::run(context, command).await?,
+        Command::Gc(args) => gc::run(context, args).await?,
         Command::Audit(command) => return audit::run(context, command).await,
         Command::Login(args) => login::login(context, args).await?,
         Command::Logout(args) => login::logout(context, &args)?,
