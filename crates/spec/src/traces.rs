@@ -334,7 +334,7 @@ impl TraceInfo {
             match pair.key.as_str() {
                 META_SESSION => self.session_id = Some(pair.value),
                 META_TOKENS => {
-                    self.tokens = self.tokens.overlaid(TokenUsage::from_json(&pair.value))
+                    self.tokens = self.tokens.overlaid(TokenUsage::from_json(&pair.value));
                 }
                 META_COST => self.cost = self.cost.overlaid(Cost::from_json(&pair.value)),
                 _ => put(&mut self.metadata, pair),

@@ -4,10 +4,12 @@ use lazuli_spec::assets::ListView;
 use lazuli_spec::computes::{ComputeSpec, NodeSize};
 use lazuli_spec::deployments::DeploymentSpec;
 use lazuli_spec::endpoints::EndpointSpec;
-use lazuli_spec::filters::{parse_filter, parse_order_by, vocabularies};
+use lazuli_spec::filters::trace_metrics::parse_metrics_filter;
+use lazuli_spec::filters::{parse_filter, parse_order_by, pattern, traces, vocabularies};
 use lazuli_spec::jobs::CommandJob;
 use lazuli_spec::references::Reference;
 use lazuli_spec::tokens::TokenText;
+use lazuli_spec::trace_metrics::MetricsView;
 use lazuli_spec::trees::{ContentHash, Tree, TreeEntry, check_path};
 use lazuli_spec::yaml::Document;
 use lazuli_spec::{Action, ActionSet, Timestamp, expressions, limits, names, page_tokens};
@@ -58,6 +60,11 @@ proptest! {
             let _ = parse_filter(vocabulary, &format!("metrics.a > 1 AND {text}"));
             let _ = parse_order_by(vocabulary, &[text.clone(), format!("{text} ASC")]);
         }
+        let _ = traces::parse_filter(&text);
+        let _ = traces::parse_filter(&format!("span.name RLIKE '{text}' AND {text}"));
+        let _ = traces::parse_order_by(std::slice::from_ref(&text));
+        let _ = parse_metrics_filter(&text, MetricsView::Traces);
+        let _ = pattern::for_postgres(&text);
     }
 
     #[test]
