@@ -45,17 +45,7 @@ async fn content(test: &TestCore, path: &str) -> Result<Bytes> {
         .core
         .get_artifact(&test.admin, "default", path, None)
         .await?;
-    Ok(read.read_whole().await)
-}
-
-trait ReadWhole {
-    async fn read_whole(self) -> Bytes;
-}
-
-impl ReadWhole for crate::artifacts::BlobRead {
-    async fn read_whole(self) -> Bytes {
-        self.bytes(1_000).await.unwrap()
-    }
+    Ok(read.bytes(1_000).await?)
 }
 
 #[test]
@@ -107,9 +97,7 @@ fn an_address_is_for_its_part_only_and_ends() {
 fn an_upload_is_completed_and_aborted_by_those_who_may_write_there_and_only_there() {
     run(async {
         let test = TestCore::start().await;
-        let (reader, _) = test
-            .user("reader", Some(("default", "Reader")))
-            .await;
+        let (reader, _) = test.user("reader", Some(("default", "Reader"))).await;
         let upload = begun(&test, 1).await;
         send(&test, &upload.urls[0], b"x").await.unwrap();
         let parts = [(1, None)];

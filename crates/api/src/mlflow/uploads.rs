@@ -112,7 +112,7 @@ fn parts(fields: &Message) -> MlflowResult<Vec<(u32, Option<String>)>> {
 mod tests {
     use super::*;
 
-    fn message(body: Value) -> Message {
+    fn message(body: &Value) -> Message {
         Message::from_json(body.to_string().as_bytes()).unwrap()
     }
 
@@ -125,17 +125,17 @@ mod tests {
             (r"\\share\data\big.bin", "big.bin"),
             (r"/tmp/back\slash", r"back\slash"),
         ] {
-            let path = target("0/r/artifacts/", &message(json!({ "path": on_disk }))).unwrap();
+            let path = target("0/r/artifacts/", &message(&json!({ "path": on_disk }))).unwrap();
             assert_eq!(path, format!("0/r/artifacts/{name}"));
         }
         for on_disk in ["", "/tmp/", "a/..", "."] {
-            assert!(target("f", &message(json!({ "path": on_disk }))).is_err());
+            assert!(target("f", &message(&json!({ "path": on_disk }))).is_err());
         }
     }
 
     #[test]
     fn etags_come_with_or_without_quotes() {
-        let read = |listed: Value| parts(&message(json!({ "parts": listed })));
+        let read = |listed: Value| parts(&message(&json!({ "parts": listed })));
         let listed = json!([
             { "part_number": 2, "etag": "\"b\"", "url": "http://x" },
             { "part_number": "1", "etag": "a" },
