@@ -153,7 +153,7 @@ fn what_is_said_to_be_absent_is_something_that_mlflow_has() {
             for method in *methods {
                 let routes = all.iter().map(|endpoint| endpoint.route);
                 let of_method = routes.filter(|route| route.starts_with(method.as_str()));
-                let mut answered = of_method.filter_map(|route| absent(route));
+                let mut answered = of_method.filter_map(absent);
                 assert!(
                     answered.any(|found| found.group == entry.group),
                     "{method} {path}"
