@@ -3,7 +3,7 @@
 //! Spans and their trace come on two ways that do not wait for each other: a span may be the first that is heard of a trace, and
 //! may come again. What the client itself says of a trace (its metadata then holds a mark) is not changed by spans.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use lazuli_spec::experiments::{ExperimentId, View};
@@ -245,16 +245,15 @@ impl Place {
 fn batches(received: Vec<Received>) -> Result<Vec<Batch>> {
     let mut batches = Vec::new();
     for (trace_id, received) in by_trace(received) {
-        let last: BTreeMap<String, Received> = received
-            .into_iter()
-            .map(|received| (received.span.span_id.clone(), received))
-            .collect();
-        let mut received: Vec<Received> = last.into_values().collect();
-        received.sort_by_key(|received| received.span.start_ns);
+        // of a span that comes twice the last form counts
+        let mut known = HashSet::new();
+        let mut last: Vec<Received> = received.into_iter().rev().collect();
+        last.retain(|received| known.insert(received.span.span_id.clone()));
+        last.reverse();
         batches.push(Batch {
-            summary: summary(&received)?,
+            summary: summary(&last)?,
             trace_id,
-            spans: received.into_iter().map(|received| received.span).collect(),
+            spans: last.into_iter().map(|received| received.span).collect(),
         });
     }
     Ok(batches)

@@ -40,6 +40,10 @@ impl Formatter for Unescaped {
     fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         Python.begin_object_value(out)
     }
+
+    fn write_f64<W: ?Sized + Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+        Python.write_f64(out, value)
+    }
 }
 
 struct Python;
@@ -55,6 +59,17 @@ impl Formatter for Python {
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         out.write_all(b": ")
+    }
+
+    /// As Python's `repr`: `1e-05` and `1e+16`, but `0.0001` and `100000.0`.
+    fn write_f64<W: ?Sized + Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+        let shortest = format!("{value:e}");
+        let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+        match exponent.parse::<i32>().unwrap_or(0) {
+            -4..16 => write!(out, "{value:?}"),
+            exponent if exponent < 0 => write!(out, "{digits}e-{:02}", -exponent),
+            exponent => write!(out, "{digits}e+{exponent:02}"),
+        }
     }
 
     fn write_string_fragment<W: ?Sized + Write>(
@@ -78,6 +93,17 @@ impl Formatter for Python {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn floats_are_pythons() {
+        let floats = serde_json::json!([
+            0.1, 1e-4, 1e-5, 1.5e-7, 5.0, 1e15, 1e16, -2.5e300, 123456.75
+        ]);
+        let expected =
+            "[0.1, 0.0001, 1e-05, 1.5e-07, 5.0, 1000000000000000.0, 1e+16, -2.5e+300, 123456.75]";
+        assert_eq!(text(&floats), expected);
+        assert_eq!(unescaped(&floats), expected);
+    }
 
     #[test]
     fn the_text_is_pythons() {

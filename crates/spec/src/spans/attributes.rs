@@ -93,14 +93,7 @@ impl Attributes {
     /// The text under a name, unless its value is null, empty, zero or false.
     pub fn filled(&self, key: &str) -> Option<&str> {
         let raw = self.raw(key).filter(|raw| !raw.is_empty())?;
-        let empty = match serde_json::from_str(raw) {
-            Ok(Value::Null | Value::Bool(false)) => true,
-            Ok(Value::Number(number)) => number.as_f64() == Some(0.0),
-            Ok(Value::String(text)) => text.is_empty(),
-            Ok(Value::Array(list)) => list.is_empty(),
-            Ok(Value::Object(object)) => object.is_empty(),
-            Ok(Value::Bool(true)) | Err(_) => false,
-        };
+        let empty = serde_json::from_str(raw).is_ok_and(|value| is_empty(&value));
         (!empty).then_some(raw)
     }
 
@@ -132,6 +125,18 @@ impl Attributes {
     /// The map itself, to be written.
     pub(super) const fn as_map(&self) -> &Map<String, Value> {
         &self.0
+    }
+}
+
+/// Whether a value is null, false, zero or empty, as programs ask that only want to know whether something is there.
+pub(super) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
     }
 }
 

@@ -43,7 +43,14 @@ fn event(event: &Event) -> Value {
 fn link(link: &Link) -> Option<Value> {
     let trace = super::id::<16>(&link.trace_id)?;
     let span = super::id::<8>(&link.span_id)?;
-    let attributes = match object(&link.attributes) {
+    let mut attributes = object(&link.attributes);
+    for attribute in &link.attributes {
+        // of links, and of nothing else, bytes are kept as such
+        if let AnyValue::Bytes(bytes) = &attribute.value {
+            attributes.insert(attribute.key.clone(), STANDARD.encode(bytes).into());
+        }
+    }
+    let attributes = match attributes {
         none if none.is_empty() => Value::Null,
         some => Value::Object(some),
     };

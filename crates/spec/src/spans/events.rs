@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::attributes::{Attributes, parsed};
+use super::attributes::{Attributes, is_empty, parsed};
 use super::conventions::claude_code;
 use crate::otlp::Event;
 use crate::python_json;
@@ -74,12 +74,7 @@ fn claude(span: &Attributes, events: &[Event]) -> Option<String> {
 fn value(event: &Event, key: &str) -> Option<Value> {
     let attribute = event.attributes.iter().find(|pair| pair.key == key)?;
     let value = attribute.value.to_json();
-    let empty = match &value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    };
-    (!empty).then_some(value)
+    (!is_empty(&value)).then_some(value)
 }
 
 fn decoded(value: Value) -> Value {

@@ -15,7 +15,11 @@ pub fn shown(content: &str) -> Value {
     for id in ["trace_id", "span_id", "parent_span_id"] {
         put(&mut span, id, kept.get(id));
     }
-    put(&mut span, "name", kept.get("name"));
+    put(
+        &mut span,
+        "name",
+        kept.get("name").filter(|name| *name != ""),
+    );
     put(
         &mut span,
         "start_time_unix_nano",

@@ -38,7 +38,10 @@ pub fn summary(spans: &[Received]) -> Result<Summary, Invalid> {
     let start = spans.iter().map(|span| span.span.start_ns).min();
     let end = spans.iter().filter_map(|span| span.span.end_ns).max();
     let root = spans.iter().find(|span| span.span.parent_span_id.is_none());
-    let preview_of = |key, role| Some(preview(root?.attributes.filled(key)?, role));
+    let preview_of = |key, role| {
+        let raw = root?.attributes.raw(key).filter(|raw| !raw.is_empty())?;
+        Some(preview(raw, role))
+    };
     let session_id = said(spans, &[SESSION, CONVERSATION]);
     if let Some(session_id) = &session_id {
         crate::limits::length("Session ID", META_SHOWN, session_id)?;
@@ -63,12 +66,12 @@ pub fn summary(spans: &[Received]) -> Result<Summary, Invalid> {
 /// The first text that a span says under one of the names.
 fn said(spans: &[Received], keys: &[&str]) -> Option<String> {
     let mut said = spans.iter().filter_map(|span| {
-        let key = keys
-            .iter()
-            .find(|key| span.attributes.filled(key).is_some())?;
+        let named = |key: &&&str| span.attributes.raw(key).is_some_and(|raw| !raw.is_empty());
+        let key = keys.iter().find(named)?;
         span.attributes.as_text(key)
     });
-    said.next().map(|text| storable(&text))
+    let first = said.next().filter(|text| !text.is_empty());
+    first.map(|text| storable(&text))
 }
 
 /// Tags that cannot be kept are left out: they came as attributes, and their spans are good.
