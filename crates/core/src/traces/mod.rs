@@ -85,3 +85,6 @@ pub(crate) fn trace_not_found(trace_id: &str) -> Error {
 fn numbers(tx: &mut Tx<'_>, workspace_id: &str, ids: &[ExperimentId]) -> Result<Vec<i64>> {
     Ok(experiments::numbers(tx, workspace_id, ids)?)
 }
+
+#[cfg(test)]
+mod tests;
