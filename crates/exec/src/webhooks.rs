@@ -181,7 +181,7 @@ impl Resolve for Asked {
         let resolver = Arc::clone(&self.0);
         Box::pin(async move {
             let found = resolver.addresses(name.as_str()).await;
-            let addresses = found.map_err(|error| Box::new(Refused(error.0)))?;
+            let addresses = found.map_err(|error| Refused(error.0))?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
