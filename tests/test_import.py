@@ -341,12 +341,13 @@ def databases():
 @needs_postgres
 def test_postgresql_on_every_side(lazuli, make_server, databases, store, original, tmp_path):
     """Out to PostgreSQL, in from it, into a server that is on PostgreSQL itself."""
-    pytest.importorskip("psycopg2", reason="MLflow needs a driver to make its schema in PostgreSQL")
+    pytest.importorskip("pg8000", reason="MLflow needs a driver to make its schema in PostgreSQL")
     bring(lazuli, f"sqlite:///{store}/mlflow.db", tmp_path / "first", "--artifacts", store / "mlruns")
     theirs, ours = databases(), databases()
-    schema(theirs)
+    with_driver = theirs.replace("postgresql://", "postgresql+pg8000://")
+    schema(with_driver)
     done = lazuli("export", "mlflow", "--to", theirs, "--artifacts", tmp_path / "files", "--home", tmp_path / "first", timeout=300)
     assert done.returncode == 0, done.stderr
-    bring(lazuli, theirs.replace("postgresql://", "postgresql+psycopg2://"), tmp_path / "home", "--artifacts", tmp_path / "files", LAZULI_DATABASE=ours)
+    bring(lazuli, with_driver, tmp_path / "home", "--artifacts", tmp_path / "files", LAZULI_DATABASE=ours)
     server = make_server(environment={"LAZULI_DATABASE": ours})
     assert of_server(server) == original

@@ -15,8 +15,6 @@ use super::plan::{Counted, find};
 use super::{Files, Foreign, Progress, folder_failed, theirs};
 use crate::{Access, Core, Error, Result, content};
 
-/// Rows that travel together.
-const BATCH: usize = 2_000;
 /// Files written at the same time.
 const AT_ONCE: usize = 8;
 
@@ -122,7 +120,7 @@ async fn rows(
     loop {
         let (reading, id) = (pipe.clone(), access.workspace_id().to_owned());
         let page = access
-            .read(move |tx| Ok(reading.read(tx, &id, after.as_ref(), BATCH)?))
+            .read(move |tx| Ok(reading.read(tx, &id, after.as_ref(), reading.batch())?))
             .await?;
         after = page.next.clone();
         counted += page.len() as i64;

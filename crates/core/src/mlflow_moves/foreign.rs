@@ -34,9 +34,6 @@ pub struct Foreign {
     pub(super) places: Places,
 }
 
-/// Rows that travel together in one transaction.
-const BATCH: usize = 2_000;
-
 impl Foreign {
     /// Opens it, and refuses what is no MLflow database or too old a one.
     pub async fn open(given: &Given, purpose: Purpose) -> Result<Self> {
@@ -101,7 +98,7 @@ impl Foreign {
     /// A page of a pipe that begins here.
     pub(super) async fn page(&self, pipe: &Pipe, after: Option<Place>) -> Result<Page> {
         let (pipe, workspace) = (pipe.clone(), self.workspace.clone());
-        self.ask(move |tx| pipe.read(tx, &workspace, after.as_ref(), BATCH))
+        self.ask(move |tx| pipe.read(tx, &workspace, after.as_ref(), pipe.batch()))
             .await
     }
 

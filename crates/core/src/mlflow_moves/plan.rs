@@ -80,12 +80,24 @@ impl Foreign {
                     .await?;
             }
         }
-        self.add_files(&mut plan).await?;
+        self.add_staying(&mut plan).await?;
+        Ok(plan)
+    }
+
+    /// Only what stays: addresses of files that are elsewhere, and rows that do not come.
+    pub async fn staying(&self) -> Result<Plan> {
+        let mut plan = Plan::default();
+        self.add_staying(&mut plan).await?;
+        Ok(plan)
+    }
+
+    async fn add_staying(&self, plan: &mut Plan) -> Result<()> {
+        self.add_files(plan).await?;
         let (schema, theirs) = (self.schema.clone(), self.workspace.clone());
         plan.left_behind = self
             .ask(move |tx| mlflow::leftovers(tx, &schema, &theirs))
             .await?;
-        Ok(plan)
+        Ok(())
     }
 
     async fn add_clashes(

@@ -129,6 +129,15 @@ impl Page {
 }
 
 impl Pipe {
+    /// How many rows travel together: few where one may be large, so that memory stays flat.
+    pub fn batch(&self) -> usize {
+        match self.noun {
+            "spans" | "evaluation records" | "scorer versions" | "datasets" => 100,
+            "model version tags" | "registered model tags" | "assessments" => 200,
+            _ => 2_000,
+        }
+    }
+
     /// A page of rows after the given place.
     pub fn read(
         &self,

@@ -87,9 +87,7 @@ impl Mlflow {
         let report = opened.core.import_mlflow(foreign, workspace, &bar).await;
         bar.finish();
         let staying = match &report {
-            Ok(report) if report.imported_before.is_none() => {
-                Some(foreign.plan(None, workspace).await)
-            }
+            Ok(report) if report.imported_before.is_none() => Some(foreign.staying().await),
             _ => None,
         };
         opened.close().await;
