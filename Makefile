@@ -43,6 +43,7 @@ bench: ## measure the release build: start, idle, job overhead; tracking and art
 	@.venv/bin/python benches/scale.py --bin target/release/lazuli --runs 10000
 	@.venv/bin/python benches/training_loop.py --bin target/release/lazuli
 	@.venv/bin/python benches/artifacts.py --bin target/release/lazuli
+	@.venv/bin/python benches/growth.py --bin target/release/lazuli
 	@.venv/bin/python benches/large_object.py --bin target/release/lazuli
 
 .PHONY: clean
