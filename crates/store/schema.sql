@@ -709,12 +709,13 @@ CREATE TABLE trace_prompts (
 CREATE INDEX trace_prompts_by_prompt ON trace_prompts (prompt, trace_no);
 
 CREATE TABLE trace_runs (
-    trace_no BIGINT NOT NULL,
     run_id TEXT NOT NULL,
-    PRIMARY KEY (trace_no, run_id)
+    workspace_id TEXT NOT NULL,
+    trace_id TEXT NOT NULL,
+    PRIMARY KEY (run_id, workspace_id, trace_id)
 ) WITHOUT ROWID;
 
-CREATE INDEX trace_runs_by_run ON trace_runs (run_id, trace_no);
+CREATE INDEX trace_runs_by_trace ON trace_runs (workspace_id, trace_id);
 
 CREATE TABLE trace_tags (
     trace_no BIGINT NOT NULL,
