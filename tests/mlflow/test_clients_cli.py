@@ -97,6 +97,48 @@ def test_traces_are_linked_to_a_run(client, command, experiment):
     assert [trace.info.trace_id for trace in linked] == [span.trace_id]
 
 
+def test_traces_and_what_is_thought_of_them(client, command, experiment):
+    with mlflow.start_span(name="question") as span:
+        span.set_inputs({"q": "why"})
+    mlflow.flush_trace_async_logging()
+    trace = span.trace_id
+    assert trace in command("traces", "search", "--experiment-id", experiment, "--output", "json")
+    assert json.loads(command("traces", "get", "--trace-id", trace))["info"]["trace_id"] == trace
+    command("traces", "set-tag", "--trace-id", trace, "--key", "colour", "--value", "blue")
+    assert client.get_trace(trace).info.tags["colour"] == "blue"
+    command("traces", "delete-tag", "--trace-id", trace, "--key", "colour")
+    assert "colour" not in client.get_trace(trace).info.tags
+    command("traces", "log-feedback", "--trace-id", trace, "--name", "good", "--value", "0.5", "--rationale", "so so")
+    command("traces", "log-expectation", "--trace-id", trace, "--name", "answer", "--value", "because")
+    found = {a.name: a for a in client.get_trace(trace).info.assessments}
+    assert found.keys() == {"good", "answer"} and found["good"].rationale == "so so"
+    number = found["good"].assessment_id
+    assert number in command("traces", "get-assessment", "--trace-id", trace, "--assessment-id", number)
+    command("traces", "update-assessment", "--trace-id", trace, "--assessment-id", number, "--rationale", "better")
+    assert "better" in command("traces", "get-assessment", "--trace-id", trace, "--assessment-id", number)
+    command("traces", "delete-assessment", "--trace-id", trace, "--assessment-id", number)
+    assert [a.name for a in client.get_trace(trace).info.assessments] == ["answer"]
+    command("traces", "delete", "--experiment-id", experiment, "--trace-ids", trace)
+    assert trace not in command("traces", "search", "--experiment-id", experiment, "--output", "json")
+
+
+def test_what_belongs_to_evaluations_is_listed(client, command, experiment):
+    mlflow.genai.datasets.create_dataset(name="of the cli", experiment_id=[experiment])
+    assert "of the cli" in command("datasets", "list", "--experiment-id", experiment)
+    model = "openai:/nothing-is-called"
+    command("scorers", "register-llm-judge", "-n", "polite", "-i", "Is {{ outputs }} polite?", "-m", model, "-x", experiment)
+    assert "polite" in command("scorers", "list", "-x", experiment)
+
+
+def test_requirements_of_a_model_are_changed_in_place(client, command, experiment):
+    with mlflow.start_run() as run:
+        mlflow.sklearn.log_model(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), name="model", pip_requirements=["scikit-learn"])
+    (logged,) = client.get_run(run.info.run_id).outputs.model_outputs
+    command("models", "update-pip-requirements", "-m", f"models:/{logged.model_id}", "add", "pandas<4")
+    place = client.get_logged_model(logged.model_id).artifact_location
+    assert "pandas<4" in mlflow.artifacts.load_text(f"{place}/requirements.txt")
+
+
 def test_a_project_is_run(client, environment, experiment, tmp_path):
     (tmp_path / "MLproject").write_text(
         "name: tiny\nentry_points:\n  main:\n    parameters:\n      rate: {type: float, default: 0.5}\n"

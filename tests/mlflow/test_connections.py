@@ -84,6 +84,30 @@ def test_a_restart_in_the_middle_of_a_training_loses_nothing(server, own, how, m
     assert found.info.status == "FINISHED" and len(own.search_runs([experiment])) == 1
 
 
+def test_files_go_up_and_down_over_a_restart(server, own, tmp_path, monkeypatch):
+    """A folder of 60 files is on its way when the server is killed; what comes back is what was sent."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number in range(60):
+        (folder / f"{number}.bin").write_bytes(bytes([number]) * 300_000)
+    run_id = own.create_run("0").info.run_id
+
+    def while_restarted(call, *arguments):
+        back = threading.Timer(0.1, lambda: (server.stop(signal.SIGKILL), server.start()))
+        back.start()
+        result = call(*arguments)
+        back.join()
+        return result
+
+    while_restarted(own.log_artifacts, run_id, str(folder), "data")
+    assert {f.file_size for f in own.list_artifacts(run_id, "data")} == {300_000}
+    local = while_restarted(own.download_artifacts, run_id, "data", str(tmp_path))
+    for number in range(60):
+        with open(f"{local}/{number}.bin", "rb") as file:
+            assert file.read() == bytes([number]) * 300_000
+
+
 def test_without_retries_the_client_hears_of_it(server, own, monkeypatch):
     run = own.create_run("0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -63,9 +63,8 @@ def test_a_classifier_is_judged(client, experiment):
     # each metric of the evaluation is the model's too, on this data set
     judged = {m.key: (m.value, m.dataset_name) for m in client.get_logged_model(info.model_id).metrics}
     assert judged["accuracy_score"] == (model.score(x, y), "tumours")
-    best = mlflow.search_logged_models(
-        [experiment], "metrics.accuracy_score > 0.5", datasets=[{"dataset_name": "tumours"}], output_format="list"
-    )
+    where = {"dataset_name": "tumours", "dataset_digest": data.digest}
+    best = mlflow.search_logged_models([experiment], "metrics.accuracy_score > 0.5", datasets=[where], output_format="list")
     assert [m.model_id for m in best] == [info.model_id]
 
 

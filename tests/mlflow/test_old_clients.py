@@ -1,4 +1,5 @@
-"""Older mlflow clients against this server: each in an environment of its own (tests/old-clients.txt), with the same day's work.
+"""Other mlflow clients against this server, each in an environment of its own (tests/old-clients.txt): older ones, with the same
+day's work, and the small one that only traces.
 
 The environments are made once with uv, from the package index, in .cache/old-clients; later runs find them there.
 """
@@ -13,8 +14,9 @@ import pytest
 from conftest import ROOT, clean_environment
 
 PINS = [line for line in (ROOT / "tests" / "old-clients.txt").read_text().splitlines() if line and not line.startswith("#")]
-CLIENTS = [pin for pin in PINS if pin.startswith("mlflow")]
-BESIDE = [pin for pin in PINS if pin not in CLIENTS]
+CLIENTS = [pin for pin in PINS if pin.startswith("mlflow-skinny")]
+TRACING = next(pin for pin in PINS if pin.startswith("mlflow-tracing"))
+BESIDE = [pin for pin in PINS if not pin.startswith("mlflow")]
 ABSENT = {
     "2.22.5": {"logged_models", "assessments", "evaluation_data_sets"},
     "3.0.1": {"assessments", "evaluation_data_sets"},
@@ -22,9 +24,9 @@ ABSENT = {
 }
 
 
-def interpreter(client):
+def interpreter(client, beside=()):
     """The Python of an environment with this client, made if it is not there yet."""
-    wanted = [client, *BESIDE]
+    wanted = [client, *beside]
     key = hashlib.sha256(" ".join([sys.version, *wanted]).encode()).hexdigest()[:12]
     folder = ROOT / ".cache" / "old-clients" / f"{client.replace('==', '-')}-{key}"
     python = folder / "bin" / "python"
@@ -37,15 +39,27 @@ def interpreter(client):
     return python
 
 
+def run(python, script, server, folder):
+    """What a script beside this file printed last, as JSON."""
+    environment = clean_environment(**server.client_environment(), MLFLOW_DISABLE_TELEMETRY="true")
+    command = [python, Path(__file__).parent / script]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.mark.parametrize("pin", CLIENTS)
 def test_a_days_work_with_an_older_client(pin, shared_server, tmp_path):
-    environment = clean_environment(**shared_server.client_environment(), MLFLOW_DISABLE_TELEMETRY="true")
-    script = Path(__file__).parent / "old_client.py"
-    done = subprocess.run([interpreter(pin), script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = run(interpreter(pin, BESIDE), "old_client.py", shared_server, tmp_path)
     version = pin.split("==")[1]
     assert told["version"] == version
     broken = {part: result for part, result in told["parts"].items() if result not in ("passed", "absent")}
     assert not broken, "\n\n".join(f"{part}:\n{text}" for part, text in broken.items())
     assert {part for part, result in told["parts"].items() if result == "absent"} == ABSENT[version]
+
+
+def test_the_client_that_only_traces(client, shared_server, tmp_path):
+    told = run(interpreter(TRACING), "tracing_client.py", shared_server, tmp_path)
+    assert told["spans"] == [["root", {"y": 8}], ["double", 8]]
+    assert (told["found"], told["assessments"]) == (1, ["good"])
+    assert client.get_trace(told["trace"]).info.tags["colour"] == "blue"
