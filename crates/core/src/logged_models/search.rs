@@ -53,9 +53,8 @@ impl Core {
         let query = request.fingerprints();
         let search = Search {
             experiments: request.experiment_ids.clone(),
-            filter: parse_filter(&vocabularies::LOGGED_MODELS, &request.filter).map_err(
-                |Invalid(why)| refused(Invalid(format!("Invalid filter string: {why}"))),
-            )?,
+            filter: parse_filter(&vocabularies::LOGGED_MODELS, &request.filter)
+                .map_err(in_other_words)?,
             datasets: request.datasets.clone(),
             order: request.order_by.iter().map(order).collect::<Result<_>>()?,
             after: request
@@ -89,6 +88,12 @@ impl LoggedModelSearch {
             fingerprint(&[&format!("{:?}", self.order_by)]),
         ]
     }
+}
+
+/// Clients know this search's complaints by other words than those of the other searches.
+fn in_other_words(Invalid(why): Invalid) -> Error {
+    let why = why.replace("Invalid comparator", "Invalid comparison operator");
+    refused(Invalid(format!("Invalid filter string: {why}")))
 }
 
 /// What tokens of this search are marked with.

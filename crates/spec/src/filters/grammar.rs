@@ -311,11 +311,11 @@ fn listed<'t>(
                     "While parsing a list in the query, expected a non-empty list of string values, but got empty list",
                 ));
             }
-            [value, Token::Comma, after @ ..] => {
+            [value, Token::Comma, after @ ..] if *value != Token::Comma => {
                 values.push(list_item(value)?);
                 after
             }
-            [value, Token::Close, ..] => {
+            [value, Token::Close, ..] if *value != Token::Comma => {
                 values.push(list_item(value)?);
                 rest.get(1..).unwrap_or_default()
             }

@@ -116,6 +116,8 @@ fn says_what_is_wrong() {
             "non-empty list of string values, but got empty list",
         ),
         ("run_id IN ('a' 'b')", "ill-formed list"),
+        ("run_id IN (,)", "ill-formed list"),
+        ("run_id IN ('a',,'b')", "ill-formed list"),
         ("run_id IN ('a'", "Invalid clause(s) in filter string"),
         ("run_id IN (", "Invalid clause(s) in filter string"),
         ("evil = true", "Invalid clause(s) in filter string: 'evil'"),
