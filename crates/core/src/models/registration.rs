@@ -64,12 +64,11 @@ impl Core {
         access
             .write(format!("models/{}", new.name), move |tx, change| {
                 let now = change.now();
-                let number = match models::find(tx, &id, &new.name)? {
-                    Some(model) => model.model_no,
-                    None => {
-                        tellings::registered(change, &new.name, &[], None, false);
-                        models::insert(tx, &id, &new.name, None, false, now)?
-                    }
+                let number = if let Some(model) = models::find(tx, &id, &new.name)? {
+                    model.model_no
+                } else {
+                    tellings::registered(change, &new.name, &[], None, false);
+                    models::insert(tx, &id, &new.name, None, false, now)?
                 };
                 models::touch(tx, number, now)?;
                 if let Some(version) = &new.version
