@@ -52,6 +52,10 @@ impl Files {
 }
 
 /// An error of MLflow's database, in its own words: it is the caller's, and what is wrong in it is theirs to see.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is handed to map_err everywhere"
+)]
 fn theirs(error: StoreError) -> Error {
     let code = match error {
         StoreError::Unavailable(_) | StoreError::Busy(_) => ErrorCode::Unavailable,

@@ -2,10 +2,10 @@
 
 use super::Schema;
 use super::fields::Fields;
-use super::pipe::{Context, Converted, Key, Pipe, key};
+use super::pipe::{Context, Key, Pipe, key};
 use crate::Kind::{Integer, Real, Text};
 use crate::sql::placeholders;
-use crate::{Param, StoreError, Tx, params};
+use crate::{Param, StoreError, Tx, Value, params};
 use lazuli_spec::metrics::Point;
 
 const COUNT_OURS: &str =
@@ -31,7 +31,7 @@ pub(super) fn imports(schema: &Schema) -> Vec<Pipe> {
         },
         kinds: &[Text, Text, Integer, Integer, Real, Integer],
         name: 1,
-        convert: point,
+        convert: |context, row| Ok(point(context, row)),
         columns: "ws, run, key, step, at, value, is_nan",
         writes: vec![
             "INSERT INTO metric_series (run_no, key, experiment_no, value, is_nan, step, timestamp_ms, in_order)
@@ -49,7 +49,7 @@ pub(super) fn imports(schema: &Schema) -> Vec<Pipe> {
     }]
 }
 
-fn point(context: &Context, row: &Fields) -> Converted {
+fn point(context: &Context, row: &Fields) -> Vec<Value> {
     let value = if row.int(5) == 0 {
         row.opt_real(4).unwrap_or(f64::NAN)
     } else {
@@ -61,7 +61,7 @@ fn point(context: &Context, row: &Fields) -> Converted {
         step: row.int(2),
     };
     let (value, is_nan) = point.stored();
-    Ok(vec![
+    vec![
         context.workspace_id.as_str().into(),
         row.same(0),
         row.same(1),
@@ -69,7 +69,7 @@ fn point(context: &Context, row: &Fields) -> Converted {
         point.timestamp_ms.into(),
         value.into(),
         is_nan.into(),
-    ])
+    ]
 }
 
 /// A stretch of series that were settled.

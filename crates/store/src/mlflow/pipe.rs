@@ -154,7 +154,7 @@ impl Pipe {
             values.extend(steps.iter().map(Step::value));
         }
         let order: Vec<&str> = self.keys.iter().map(|key| key.expression).collect();
-        sql.push_str(&format!(" ORDER BY {} LIMIT {limit}", order.join(", ")));
+        let sql = format!("{sql} ORDER BY {} LIMIT {limit}", order.join(", "));
         let rows = tx.query(&sql, &as_params(&values), |row| {
             Fields::read(row, self.kinds)
         })?;

@@ -7,7 +7,7 @@ use lazuli_spec::traces::{
     Cost, META_COST, META_SESSION, META_TOKENS, TAG_ARTIFACTS, TAG_NAME, TokenUsage, TraceState,
 };
 
-use super::pipe::{Context, Converted, Pipe, key};
+use super::pipe::{Context, Pipe, key};
 use super::places::{Root, Roots};
 use super::{Schema, fields::Fields};
 use crate::Kind::{self, Integer, Real, Text};
@@ -155,7 +155,7 @@ fn metadata(schema: &Schema) -> Pipe {
         keys: const { &[key("t.key", 1), key("t.request_id", 0)] },
         kinds: &[Text, Text, Text],
         name: 1,
-        convert: measured,
+        convert: |context, row| Ok(measured(context, row)),
         columns: "ws, trace, key, value, t1, t2, t3, t4, t5, t6, c1, c2, c3",
         writes: vec![
             "INSERT INTO trace_metadata (trace_no, key, experiment_no, value) SELECT t.trace_no, v.key, t.experiment_no, v.value
@@ -180,7 +180,7 @@ fn metadata(schema: &Schema) -> Pipe {
 }
 
 /// A pair, with the tokens and the cost that it may tell.
-fn measured(context: &Context, row: &Fields) -> Converted {
+fn measured(context: &Context, row: &Fields) -> Vec<Value> {
     let (name, value) = (row.opt_text(1), row.text(2));
     let tokens = if name == Some(META_TOKENS) {
         TokenUsage::from_json(&value)
@@ -207,7 +207,7 @@ fn measured(context: &Context, row: &Fields) -> Converted {
         cost.0
             .map(|part| part.map_or(Value::Null(Real), Value::Real)),
     );
-    Ok(values)
+    values
 }
 
 fn links(

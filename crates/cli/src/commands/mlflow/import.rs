@@ -167,7 +167,9 @@ fn show_report(report: &ImportReport, staying: Option<&Plan>, printer: &Printer)
                 report.verified.kinds, report.verified.files.count, report.verified.files.bytes
             ));
         }
-        staying.iter().for_each(|plan| note_staying(plan));
+        if let Some(plan) = staying {
+            note_staying(plan);
+        }
         for skipped in &report.skipped {
             note(format!(
                 "skipped {} `{}`: {}",
