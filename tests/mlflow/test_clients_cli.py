@@ -155,12 +155,9 @@ def test_a_project_is_run(client, environment, experiment, tmp_path):
     assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/note.txt") == "done"
 
 
-def test_a_model_predicts_in_a_process_of_its_own(champion, environment, tmp_path):
+def test_a_model_predicts_from_a_table(champion, command, tmp_path):
     pd.DataFrame([[0.0], [3.0]]).to_csv(tmp_path / "in.csv", index=False)
-    arguments = ["predict", "-m", champion, "-i", "in.csv", "-t", "csv", "-o", "out.json", "--env-manager", "local"]
-    subprocess.run(
-        [sys.executable, "-m", "mlflow", "models", *arguments], cwd=tmp_path, env=environment, check=True, timeout=180, capture_output=True
-    )
+    command("models", "predict", "-m", champion, "-i", tmp_path / "in.csv", "-t", "csv", "-o", tmp_path / "out.json", "--env-manager", "local")
     assert json.loads((tmp_path / "out.json").read_text()) == {"predictions": [0, 1]}
 
 
