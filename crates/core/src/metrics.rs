@@ -216,9 +216,13 @@ impl Core {
             .read(move |tx| {
                 let mut curves = Vec::with_capacity(run_ids.len());
                 for run_id in run_ids {
-                    let run = runs::find(tx, &workspace_id, &run_id, false)?
-                        .ok_or_else(|| run_not_found(&run_id))?;
-                    let points = match metric_history::find(tx, run.run_no, &key)? {
+                    // a run that is no more has no curve: charts of several runs are not refused for it
+                    let run = runs::find(tx, &workspace_id, &run_id, false)?;
+                    let series = match run {
+                        Some(run) => metric_history::find(tx, run.run_no, &key)?,
+                        None => None,
+                    };
+                    let points = match series {
                         Some(series) => {
                             metric_history::sample(tx, series, i64::from(most.max(1)), steps)?
                         }

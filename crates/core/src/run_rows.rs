@@ -2,7 +2,7 @@
 
 use lazuli_spec::Timestamp;
 use lazuli_spec::experiments::{ExperimentId, View};
-use lazuli_spec::runs::{KeyValue, Run, RunStatus, TAG_RUN_NAME, clean_tag};
+use lazuli_spec::runs::{KeyValue, Run, RunStatus, TAG_RUN_NAME, clean_first_tag, clean_tag};
 use lazuli_store::experiments::ExperimentRow;
 use lazuli_store::{Tx, run_tags, runs};
 
@@ -36,7 +36,8 @@ pub fn create_run_in(tx: &mut Tx<'_>, workspace_id: &str, new: NewRun) -> Result
     }
     let experiment = find_experiment(tx, workspace_id, new.experiment_id, View::All)?;
     must_be_active(&experiment)?;
-    let mut tags = clean_tags(new.tags)?;
+    let tags = new.tags.into_iter().map(clean_first_tag);
+    let mut tags: Vec<KeyValue> = tags.collect::<Result<_, _>>()?;
     tags.retain(|tag| tag.key != TAG_RUN_NAME);
     tags.push(KeyValue::new(TAG_RUN_NAME, &new.name));
     let row = runs::NewRun {

@@ -84,7 +84,7 @@ pub fn validate(metric: &Metric, path: &str) -> Result<(), Invalid> {
     limits::key(&field("name"), "Metric name", &metric.key)?;
     if metric.timestamp_ms < 0 {
         return Err(Invalid(format!(
-            "Invalid value {} for parameter '{}' supplied: metric '{}' (value={}). Timestamp must be a nonnegative long (64-bit integer) ",
+            "Invalid value {} for parameter '{}' supplied: metric '{}' (value={:?}). Timestamp must be a nonnegative long (64-bit integer) ",
             metric.timestamp_ms,
             field("timestamp"),
             metric.key,

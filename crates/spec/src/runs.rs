@@ -212,6 +212,18 @@ pub fn clean_tag(tag: KeyValue, path: &str) -> Result<KeyValue, Invalid> {
     })
 }
 
+/// Checks a tag that a run is made with. Those keys were never held to the rules for paths, and clients rely on it.
+pub fn clean_first_tag(tag: KeyValue) -> Result<KeyValue, Invalid> {
+    if tag.key.is_empty() || tag.key.contains('\0') {
+        return Err(Invalid::value("key", &tag.key, "A tag needs a key."));
+    }
+    limits::length("key", limits::KEY, &tag.key)?;
+    Ok(KeyValue {
+        key: tag.key,
+        value: limits::cut(tag.value, limits::TAG_VALUE),
+    })
+}
+
 impl Batch {
     /// One point.
     pub fn of_metric(metric: Metric) -> Self {
@@ -355,6 +367,14 @@ mod tests {
             error.0,
             "'Param key' exceeds the maximum length of 250 characters"
         );
+    }
+
+    #[test]
+    fn a_run_may_be_made_with_any_key_that_is_not_too_long() {
+        let clean = |key: &str| clean_first_tag(KeyValue::new(key, "v"));
+        assert_eq!(clean("a*b#c/../d").unwrap().key, "a*b#c/../d");
+        assert!(clean("").is_err() && clean("a\0b").is_err() && clean(&"k".repeat(251)).is_err());
+        assert!(clean_tag(KeyValue::new("a*b", "v"), "").is_err());
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     paths.add(Method::POST, "delete-experiment-tag", write, delete_tag);
     let runs = Permission::Workspace(Action::RunsRead);
     paths.add(Method::POST, "search-datasets", runs, search_datasets);
+    // the client knows the same under an address with a letter missing
+    let mut paths = Paths::below(routes, "2.0mlflow/experiments/");
+    paths.add(Method::POST, "search-datasets", runs, search_datasets);
 }
 
 pub(super) fn id(message: &Message) -> MlflowResult<ExperimentId> {
@@ -60,9 +63,14 @@ async fn create(call: Call) -> MlflowResult<Response> {
 fn checked_location(location: &str) -> MlflowResult<String> {
     let decoded = percent_encoding::percent_decode_str(location).decode_utf8_lossy();
     let climbs = decoded.split(['/', '\\']).any(|part| part == "..");
-    if climbs || location.contains(['?', '#']) {
+    if location.contains('#') {
+        return Err(invalid(
+            "'artifact_location' URL can't include fragments or params.",
+        ));
+    }
+    if climbs || location.contains('?') {
         return Err(invalid(format!(
-            "Invalid value \"{location}\" for parameter 'artifact_location' supplied: it may not contain '..', a query or a fragment."
+            "Invalid value \"{location}\" for parameter 'artifact_location' supplied: it may not contain '..' or a query."
         )));
     }
     Ok(location.to_owned())

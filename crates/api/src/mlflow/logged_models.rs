@@ -114,7 +114,7 @@ async fn log_params(Path(model_id): Path<String>, call: Call) -> Answer {
 
 async fn search(call: Call) -> Answer {
     let experiments = call.fields.texts("experiment_ids")?;
-    if experiments.is_empty() {
+    if call.fields.get("experiment_ids").is_none() {
         return Err(missing("experiment_ids"));
     }
     let wanted = LoggedModelSearch {
@@ -135,7 +135,10 @@ async fn search(call: Call) -> Answer {
             .iter()
             .map(order)
             .collect::<MlflowResult<_>>()?,
-        max_results: max_results(&call.fields, 100)?,
+        max_results: match max_results(&call.fields, 100)? {
+            0 => 100,
+            asked => asked,
+        },
         page_token: given(&call.fields, "page_token")?,
     };
     let page = call

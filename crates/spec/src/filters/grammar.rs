@@ -79,7 +79,12 @@ fn order_key(vocabulary: &Vocabulary, clause: &str) -> Result<OrderBy, Invalid> 
         }
     };
     let (kind, key, _) = subject(vocabulary, word, |attribute| attribute.order)?;
-    if kind == Kind::Dataset {
+    // tags can be ordered by where metrics can
+    let rich = vocabulary
+        .prefixes
+        .iter()
+        .any(|(_, kind)| *kind == Kind::Metric);
+    if kind == Kind::Dataset || (kind == Kind::Tag && !rich) {
         return Err(Invalid(format!(
             "Invalid order_by entity: {}",
             kind.as_str()

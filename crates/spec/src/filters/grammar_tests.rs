@@ -187,6 +187,10 @@ fn reads_orders() {
             (Kind::Tag, "t", true)
         ]
     );
+    for vocabulary in [&EXPERIMENTS, &MODEL_VERSIONS] {
+        let refused = parse_order_by(vocabulary, &["tags.t DESC".to_owned()]).unwrap_err();
+        assert_eq!(refused.0, "Invalid order_by entity: tag");
+    }
     for (clause, part) in [
         ("metrics.a sideways", "Invalid ordering key"),
         ("metrics.a ASC DESC", "Could not be parsed"),
