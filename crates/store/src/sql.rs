@@ -63,6 +63,13 @@ impl Statement {
         }
     }
 
+    /// The condition that a text column equals a value, for an index on the column's first 128 characters. It says "does not
+    /// differ": told that the column equals the value, SQLite puts the value into the index's expression and loses the index.
+    pub(crate) fn is_by_prefix(&mut self, column: &str, value: &str) -> String {
+        let value = self.bind(value);
+        format!("substr({column}, 1, 128) = substr({value}, 1, 128) AND NOT {column} <> {value}")
+    }
+
     /// The condition that a regular expression matches somewhere in a text column. A pattern that cannot run matches nothing; the
     /// grammar does not let one come here.
     pub(crate) fn regex_test(&mut self, column: &str, regex: &str) -> String {

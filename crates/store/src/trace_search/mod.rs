@@ -78,7 +78,9 @@ fn compose(
     let mut statement = Statement::new(dialect);
     let scope = within(&search.experiments);
     let mut from = vec!["traces t".to_owned()];
-    let mut wanted = vec![format!("t.{scope}")];
+    // by number where a comparison gives the numbers: the plus keeps the indexes of experiments out
+    let plus = if driver.is_some() { "+" } else { "" };
+    let mut wanted = vec![format!("{plus}t.{scope}")];
     let driving = driver.and_then(|index| search.filter.get(index));
     if let Some(inner) = driving.and_then(|one| narrow::driving(&mut statement, one, &scope)) {
         from.insert(0, format!("({inner}) d"));

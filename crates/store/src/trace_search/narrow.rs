@@ -55,7 +55,8 @@ pub(super) fn driving(
             let made = pair(statement, "trace_metadata", META_SOURCE_RUN, value, scope);
             let run = statement.bind(value);
             Some(format!(
-                "{made} UNION SELECT p.trace_no FROM trace_runs l JOIN traces p ON p.workspace_id = l.workspace_id AND p.trace_id = l.trace_id WHERE l.run_id = {run}"
+                "{made} UNION SELECT p.trace_no FROM trace_runs l CROSS JOIN traces p
+                 WHERE p.workspace_id = l.workspace_id AND p.trace_id = l.trace_id AND l.run_id = {run}"
             ))
         }
         TraceField::Name => Some(column(statement, "name", value, scope)),
@@ -63,7 +64,8 @@ pub(super) fn driving(
         TraceField::Id => {
             let id = statement.bind(value);
             Some(format!(
-                "SELECT trace_no FROM traces WHERE {scope} AND trace_id = {id}"
+                "SELECT p.trace_no FROM experiments e CROSS JOIN traces p
+                 WHERE e.{scope} AND p.workspace_id = e.workspace_id AND p.trace_id = {id} AND +p.experiment_no = e.experiment_no"
             ))
         }
         TraceField::Prompt => {
@@ -83,15 +85,12 @@ pub(super) fn driving(
 }
 
 fn pair(statement: &mut Statement, table: &str, key: &str, value: &str, scope: &str) -> String {
-    let (key, value) = (statement.bind(key), statement.bind(value));
-    format!(
-        "SELECT trace_no FROM {table} WHERE {scope} AND key = {key} AND substr(value, 1, 128) = substr({value}, 1, 128) AND value = {value}"
-    )
+    let key = statement.bind(key);
+    let is = statement.is_by_prefix("value", value);
+    format!("SELECT trace_no FROM {table} WHERE {scope} AND key = {key} AND {is}")
 }
 
 fn column(statement: &mut Statement, column: &str, value: &str, scope: &str) -> String {
-    let value = statement.bind(value);
-    format!(
-        "SELECT trace_no FROM traces WHERE {scope} AND substr({column}, 1, 128) = substr({value}, 1, 128) AND {column} = {value}"
-    )
+    let is = statement.is_by_prefix(column, value);
+    format!("SELECT trace_no FROM traces WHERE {scope} AND {is}")
 }

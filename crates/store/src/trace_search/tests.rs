@@ -284,3 +284,59 @@ fn two_filters_are_counted_together() {
         assert_eq!(counts, expected);
     });
 }
+
+/// What few traces fulfil is found by its index, and those traces by their numbers.
+#[test]
+fn few_are_found_by_index() {
+    let cases = [
+        (
+            "run_id = 'run0'",
+            "trace_metadata_by_value (experiment_no=? AND key=? AND <expr>=?)",
+        ),
+        (
+            "tag.fruit = 'apple'",
+            "trace_tags_by_value (experiment_no=? AND key=? AND <expr>=?)",
+        ),
+        ("request_id = 'tr-1'", "(workspace_id=? AND trace_id=?)"),
+        (
+            "metadata.`mlflow.trace.session` = 's1'",
+            "traces_by_session (experiment_no=? AND <expr>=?)",
+        ),
+        (
+            "name = 'aaa'",
+            "traces_by_name (experiment_no=? AND <expr>=?)",
+        ),
+    ];
+    each_backend(|store| async move {
+        let experiment = fill(&store).await;
+        for (filter, index) in cases {
+            let wanted = TraceSearch {
+                experiments: vec![experiment],
+                filter: parse_filter(filter).unwrap(),
+                order: Vec::new(),
+                limit: 100,
+                after: None,
+            };
+            let plan = with(&store, move |tx| {
+                let (sql, values) = compose(tx.dialect(), &wanted, Some(0), &order::keys(&[]));
+                match tx.dialect() {
+                    Dialect::Postgres => Ok(None),
+                    Dialect::Sqlite => {
+                        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+                        tx.query(&sql, &as_params(&values), |row| row.get::<String>(3))
+                            .map(Some)
+                    }
+                }
+            })
+            .await;
+            let Some(plan) = plan.map(|lines| lines.join("\n")) else {
+                continue;
+            };
+            assert!(plan.contains(index), "{filter}:\n{plan}");
+            assert!(
+                plan.contains("SEARCH t USING INTEGER PRIMARY KEY"),
+                "{filter}:\n{plan}"
+            );
+        }
+    });
+}
