@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::authentication::refused;
 use crate::lists::Listing;
+use crate::roles::no_wider_than_own;
 use crate::{Caller, Core, Error, RequestContext, Result};
 
 /// The administrator made at the first start.
@@ -188,22 +189,25 @@ impl Core {
         Ok(principal)
     }
 
-    /// Sets a password: one's own, or another's with the right to.
+    /// Sets a password: one's own, or another's with the right to and with all the rights that the other has. Who logs in with
+    /// a password may do everything that its principal may, so a job's token and a limited one set none for themselves.
     pub async fn set_password(&self, caller: &Caller, name: &str, password: String) -> Result<()> {
-        let access = if name == caller.name()
-            && caller.job().is_none()
-            && caller.mask.contains(Action::TokensWrite)
-        {
+        let everything: ActionSet = Action::ALL.iter().copied().collect();
+        let own = name == caller.name() && caller.job().is_none() && caller.mask == everything;
+        let access = if own {
             self.own(caller, Action::PrincipalsWrite)
         } else {
             self.server_access(caller, Action::PrincipalsWrite).await?
         };
         let hash = self.hashed(password).await?;
-        let name = name.to_owned();
+        let (name, caller) = (name.to_owned(), caller.clone());
         access
             .write(format!("principals/{name}/password"), move |tx, _| {
                 let found = principals::find(tx, &name)?
                     .ok_or_else(|| Error::not_found("principal", &name))?;
+                if !own {
+                    no_wider_than_own(tx, &caller, &found.id, everything)?;
+                }
                 principals::set_password_hash(tx, &found.id, &hash)?;
                 Ok(())
             })

@@ -255,6 +255,36 @@ fn find_role(tx: &mut Tx<'_>, role: &str) -> Result<RoleDefinition> {
         .ok_or_else(|| Error::not_found("role", role).hint("`lazuli role list` shows the roles"))
 }
 
+/// Whoever sets somebody's password or makes a token of somebody's can act as that person from then on: so it takes all the
+/// rights that this gives, and looking after users is no way to become an owner.
+pub(crate) fn no_wider_than_own(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    principal_id: &str,
+    given: ActionSet,
+) -> Result<()> {
+    let known: Vec<_> = built_in()
+        .into_iter()
+        .chain(roles::definitions(tx)?)
+        .collect();
+    for held in roles::of_principal(tx, principal_id)? {
+        let own = match held.scope.strip_prefix("/workspaces/") {
+            Some(workspace) => caller.allowed_in(workspace),
+            None => caller.allowed_on_server(),
+        };
+        let role = known.iter().find(|role| role.id == held.role_id);
+        let rights = role.map_or(ActionSet::EMPTY, |role| role.compile().intersection(given));
+        if rights.intersection(own) != rights {
+            return Err(Error::new(
+                lazuli_spec::ErrorCode::PermissionDenied,
+                "this principal may do more than you may do yourself",
+            )
+            .hint("ask an owner of the server to do it"));
+        }
+    }
+    Ok(())
+}
+
 /// Nobody gives away more than they have: else a limited token could make itself an owner.
 pub(crate) fn no_wider_than(own: ActionSet, role: &RoleDefinition) -> Result<()> {
     let given = role.compile();

@@ -9,6 +9,7 @@ use lazuli_store::tokens::TokenFilter;
 use lazuli_store::{Tx, tokens};
 
 use crate::lists::Listing;
+use crate::roles::no_wider_than_own;
 use crate::{Access, Caller, Core, Error, Result};
 
 /// What a token for oneself is to be.
@@ -96,6 +97,8 @@ impl Core {
             revoked_at: None,
         };
         let (hash, owner) = (text.hash(), new.principal);
+        let owner = owner.filter(|name| name != caller.name());
+        let caller = caller.clone();
         let token = access
             .write(format!("tokens/{}", token.id), move |tx, _| {
                 if let Some(name) = owner {
@@ -103,6 +106,7 @@ impl Core {
                     token.principal_id = principal
                         .ok_or_else(|| Error::not_found("principal", &name))?
                         .id;
+                    no_wider_than_own(tx, &caller, &token.principal_id, asked)?;
                 }
                 tokens::insert(tx, &token, &hash, None)?;
                 Ok(token)

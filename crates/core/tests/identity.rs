@@ -208,6 +208,64 @@ fn passwords_log_in_and_wrong_ones_do_not() {
     });
 }
 
+/// Looking after users is no way to become an owner, and neither is a token that may do little.
+#[test]
+fn nobody_takes_over_who_may_do_more() {
+    each_backend(|store| async {
+        let test = TestCore::over(store).await;
+        let (core, admin) = (&test.core, &test.admin);
+        let role = lazuli_core::roles::NewRole {
+            name: "usher".to_owned(),
+            description: String::new(),
+            actions: vec![
+                "Lazuli.Identity/*".to_owned(),
+                "*/workspaces/read".to_owned(),
+            ],
+            not_actions: Vec::new(),
+        };
+        core.create_role(admin, role).await.unwrap();
+        test.user("usher", None).await;
+        core.assign_role(admin, None, "usher", "usher")
+            .await
+            .unwrap();
+        let usher = login(core, &test.token("usher", &["*"]).await).await;
+        test.user("worker", Some(("default", "Contributor"))).await;
+        test.user("newcomer", None).await;
+        let limited = login(core, &test.token("admin", &["Lazuli.Identity/*"]).await).await;
+        let password = "a long enough one";
+        let token = |name: &str| NewToken {
+            name: "t".to_owned(),
+            scopes: Vec::new(),
+            lifetime: None,
+            principal: Some(name.to_owned()),
+        };
+        for name in ["admin", "worker"] {
+            let set = core.set_password(&usher, name, password.to_owned()).await;
+            assert_eq!(set.unwrap_err().code, ErrorCode::PermissionDenied);
+            let made = core.create_token(&usher, token(name)).await;
+            assert_eq!(
+                made.map(drop).unwrap_err().code,
+                ErrorCode::PermissionDenied
+            );
+            let set = core.set_password(&limited, name, password.to_owned()).await;
+            assert_eq!(set.unwrap_err().code, ErrorCode::PermissionDenied);
+        }
+        core.set_password(&usher, "newcomer", password.to_owned())
+            .await
+            .unwrap();
+        core.create_token(&usher, token("newcomer")).await.unwrap();
+        // what the token may do is within one's own rights
+        let little = NewToken {
+            scopes: vec!["*/workspaces/read".to_owned()],
+            ..token("worker")
+        };
+        core.create_token(&usher, little).await.unwrap();
+        core.set_password(admin, "worker", password.to_owned())
+            .await
+            .unwrap();
+    });
+}
+
 #[test]
 fn a_change_in_the_audit_table_is_found() {
     each_backend(|store| async move {
