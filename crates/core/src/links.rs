@@ -123,7 +123,7 @@ impl Core {
     ) -> Result<Link> {
         let access = self.access(caller, workspace, action(&target)).await?;
         check_maker(caller)?;
-        let expires_at = expiry(access.now(), lifetime)?;
+        let expires_at = expiry(caller, access.now(), lifetime)?;
         let file = self.named(caller, workspace, &access, target).await?;
         // what cannot be opened now gets no link
         let (read, _) = file.open(&access, None).await?;
@@ -228,8 +228,9 @@ pub(crate) fn check_maker(caller: &Caller) -> Result<()> {
     ))
 }
 
-/// A whole second, as the signature has it.
-pub(crate) fn expiry(now: Timestamp, lifetime: Duration) -> Result<Timestamp> {
+/// A whole second, as the signature has it. The link ends with its maker's token, if that ends earlier: whoever is given a
+/// token for an hour must not make it a week.
+pub(crate) fn expiry(caller: &Caller, now: Timestamp, lifetime: Duration) -> Result<Timestamp> {
     if lifetime.is_zero() || lifetime > LONGEST_LIFETIME {
         let message = format!(
             "{} is not from 1 to {} (seven days)",
@@ -239,9 +240,9 @@ pub(crate) fn expiry(now: Timestamp, lifetime: Duration) -> Result<Timestamp> {
         return Err(Error::invalid("expires_in_seconds", message));
     }
     let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-    Ok(Timestamp(
-        (now.as_seconds().saturating_add(seconds)).saturating_mul(1_000_000),
-    ))
+    let asked = now.as_seconds().saturating_add(seconds);
+    let ends = caller.token_ends.map_or(i64::MAX, Timestamp::as_seconds);
+    Ok(Timestamp(asked.min(ends).saturating_mul(1_000_000)))
 }
 
 fn refused(error: SignatureError) -> Error {

@@ -108,7 +108,7 @@ impl Core {
     ) -> Result<Link> {
         let (access, _) = self.artifact_to_write(caller, workspace, path).await?;
         links::check_maker(caller)?;
-        let expires_at = links::expiry(access.now(), lifetime)?;
+        let expires_at = links::expiry(caller, access.now(), lifetime)?;
         let file = File::Artifact(path.to_owned());
         let target = format!("links/{file} to write until {expires_at}");
         access.record_read(target).await?;

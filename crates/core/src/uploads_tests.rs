@@ -145,3 +145,22 @@ fn an_address_to_write_one_file_works_without_a_token() {
         assert_eq!(long.await.unwrap_err().code, ErrorCode::InvalidArgument);
     });
 }
+
+#[test]
+fn an_address_ends_with_the_token_that_made_it() {
+    run(async {
+        let test = TestCore::start().await;
+        let soon = test.clock.now().plus(Duration::from_mins(5));
+        let mut caller = test.admin.clone();
+        caller.token_ends = Some(soon);
+        let link = test
+            .core
+            .create_upload_link(&caller, "default", PLACE, Duration::from_hours(1))
+            .await
+            .unwrap();
+        assert_eq!(link.expires_at, soon);
+        send(&test, &link.url, b"in time").await.unwrap();
+        test.clock.advance(Duration::from_mins(5));
+        assert!(send(&test, &link.url, b"late").await.is_err());
+    });
+}
