@@ -14,7 +14,7 @@ use lazuli_spec::traces::{
     META_FINALIZED, META_USER, SPANS_IN_STORE, TAG_ARTIFACTS, TAG_SPANS_LOCATION, TraceInfo,
     TraceState,
 };
-use lazuli_spec::{Action, Timestamp};
+use lazuli_spec::{Action, ErrorCode, Timestamp};
 use lazuli_store::experiments::ExperimentRow;
 use lazuli_store::spans::StoredSpan;
 use lazuli_store::traces::TraceRow;
@@ -29,6 +29,8 @@ use crate::{Access, Caller, Core, Error, Result};
 const META_SIZE: &str = "mlflow.trace.sizeStats";
 /// Most traces in one request for whole traces.
 const MOST_TRACES: usize = 1_000;
+/// Most traces that spans of one request may belong to: each costs a few statements in the same transaction.
+const MOST_TRACES_LOGGED: usize = 10_000;
 /// How long a request waits for spans that are still on their way, and how long between two looks.
 const PATIENCE: [u64; 6] = [50, 100, 250, 500, 1_000, 1_000];
 
@@ -243,8 +245,16 @@ impl Place {
 
 /// By trace, in the order of their ids: transactions that lock several traces do so in one order.
 fn batches(received: Vec<Received>) -> Result<Vec<Batch>> {
+    let traces = by_trace(received);
+    if traces.len() > MOST_TRACES_LOGGED {
+        let message = format!(
+            "A request can hold spans of at most {MOST_TRACES_LOGGED} traces. Got {} traces. Please split it up and try again.",
+            traces.len()
+        );
+        return Err(Error::new(ErrorCode::PayloadTooLarge, message));
+    }
     let mut batches = Vec::new();
-    for (trace_id, received) in by_trace(received) {
+    for (trace_id, received) in traces {
         // of a span that comes twice the last form counts
         let mut known = HashSet::new();
         let mut last: Vec<Received> = received.into_iter().rev().collect();

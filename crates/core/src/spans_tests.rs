@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use lazuli_spec::ErrorCode;
 use lazuli_spec::assessments::{Assessment, AssessmentUpdate, AssessmentValue, Source, SourceKind};
 use lazuli_spec::otlp::{AnyValue, Attribute, Export, OtlpSpan, ResourceSpans};
 use lazuli_spec::spans::received;
@@ -166,6 +165,13 @@ fn a_request_is_kept_whole_or_not_at_all() {
         other.trace_id = vec![2; 16];
         let refused = log(&test, &test.admin, vec![span(2, 0, (1, 2), &[]), other]).await;
         assert_eq!(refused.unwrap_err().code, ErrorCode::InvalidArgument);
+        let too_many = (0..=MOST_TRACES_LOGGED).map(|number| {
+            let mut one = span(2, 0, (1, 2), &[]);
+            one.trace_id = (number as u64 + 1).to_be_bytes().to_vec();
+            one
+        });
+        let refused = log(&test, &test.admin, too_many.collect()).await;
+        assert_eq!(refused.unwrap_err().code, ErrorCode::PayloadTooLarge);
         let missing = test.core.get_trace(&test.admin, WS, TRACE, true).await;
         assert_eq!(missing.unwrap_err().code, ErrorCode::NotFound);
     });
