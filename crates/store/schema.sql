@@ -780,6 +780,8 @@ CREATE TABLE webhook_deliveries (
     PRIMARY KEY (webhook_id, sequence, place)
 );
 
+CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (webhook_id, due_at, sequence, place);
+
 CREATE TABLE webhook_events (
     webhook_id TEXT NOT NULL REFERENCES webhooks (id),
     event TEXT NOT NULL,

@@ -31,3 +31,4 @@ CREATE TABLE webhook_deliveries (
     due_at BIGINT NOT NULL,
     PRIMARY KEY (webhook_id, sequence, place)
 );
+CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (webhook_id, due_at, sequence, place);

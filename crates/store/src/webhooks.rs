@@ -258,8 +258,14 @@ pub fn enqueue(
     Ok(added > 0)
 }
 
-/// What is due, oldest first, at most `each` of one webhook: one whose receiver is slow does not stand in the others' way.
-pub fn due(tx: &mut Tx<'_>, now: Timestamp, each: u32, limit: u32) -> Result<Vec<Due>, StoreError> {
+/// What is due, at most `each` of one webhook and `of_workspace` of one workspace: first the oldest of every webhook, and the
+/// workspaces in turn, so that one whose receivers are slow does not stand in the others' way.
+pub fn due(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (each, of_workspace): (u32, u32),
+    limit: u32,
+) -> Result<Vec<Due>, StoreError> {
     let read = |row: &Row<'_>| {
         let event: String = row.get(3)?;
         Ok(Due {
@@ -277,15 +283,20 @@ pub fn due(tx: &mut Tx<'_>, now: Timestamp, each: u32, limit: u32) -> Result<Vec
             workspace: row.get(9)?,
         })
     };
+    // the turns are found by keys alone: what is to be told may be long
     tx.query(
-        "SELECT d.webhook_id, d.sequence, d.place, d.event, d.data, d.created_at, d.failures, w.url, w.secret, s.name
-         FROM (SELECT webhook_id, sequence, place, event, data, created_at, failures, due_at,
-                      ROW_NUMBER() OVER (PARTITION BY webhook_id ORDER BY due_at, sequence, place) AS turn
-               FROM webhook_deliveries WHERE due_at <= $1) d
-         JOIN webhooks w ON w.id = d.webhook_id
-         JOIN workspaces s ON s.id = w.workspace_id
-         WHERE d.turn <= $2 ORDER BY d.due_at, d.sequence, d.place, d.webhook_id LIMIT $3",
-        params![now, i64::from(each), i64::from(limit)],
+        "SELECT d.webhook_id, d.sequence, d.place, d.event, d.data, d.created_at, d.failures, l.url, l.secret, s.name
+         FROM (SELECT t.webhook_id, t.sequence, t.place, t.due_at, w.url, w.secret, w.workspace_id,
+                      ROW_NUMBER() OVER (PARTITION BY w.workspace_id ORDER BY t.turn, t.due_at, t.sequence, t.place, t.webhook_id) AS turn
+               FROM (SELECT webhook_id, sequence, place, due_at,
+                            ROW_NUMBER() OVER (PARTITION BY webhook_id ORDER BY due_at, sequence, place) AS turn
+                     FROM webhook_deliveries WHERE due_at <= $1) t
+               JOIN webhooks w ON w.id = t.webhook_id
+               WHERE t.turn <= $2) l
+         JOIN webhook_deliveries d ON d.webhook_id = l.webhook_id AND d.sequence = l.sequence AND d.place = l.place
+         JOIN workspaces s ON s.id = l.workspace_id
+         WHERE l.turn <= $3 ORDER BY l.turn, l.due_at, l.sequence, l.place, l.webhook_id LIMIT $4",
+        params![now, i64::from(each), i64::from(of_workspace), i64::from(limit)],
         read,
     )
 }
@@ -398,17 +409,17 @@ mod tests {
                     |tx: &mut Tx<'_>, place, event| enqueue(tx, "w", (7, place), event, "{}", now);
                 assert!(told(tx, 0, WebhookEvent::PromptTagSet)?);
                 assert!(!told(tx, 1, WebhookEvent::PromptCreated)?);
-                assert!(due(tx, Timestamp(9), 3, 10)?.is_empty());
-                let waiting = due(tx, now, 3, 10)?;
+                assert!(due(tx, Timestamp(9), (3, 10), 10)?.is_empty());
+                let waiting = due(tx, now, (3, 10), 10)?;
                 assert_eq!(waiting.len(), 1);
                 assert_eq!(waiting[0].key.webhook_id, "a");
                 assert_eq!(waiting[0].workspace, "w");
                 assert_eq!(waiting[0].secret.as_deref(), Some(&[1, 2, 3][..]));
                 postpone(tx, &waiting[0].key, 1, Timestamp(20))?;
-                assert!(due(tx, now, 3, 10)?.is_empty());
-                assert_eq!(due(tx, Timestamp(20), 3, 10)?[0].failures, 1);
+                assert!(due(tx, now, (3, 10), 10)?.is_empty());
+                assert_eq!(due(tx, Timestamp(20), (3, 10), 10)?[0].failures, 1);
                 done(tx, &waiting[0].key)?;
-                assert!(due(tx, Timestamp(99), 3, 10)?.is_empty());
+                assert!(due(tx, Timestamp(99), (3, 10), 10)?.is_empty());
                 Ok(())
             })
             .await;
@@ -436,12 +447,22 @@ mod tests {
                     "{}",
                     Timestamp(5_000),
                 )?;
-                let waiting = due(tx, Timestamp(9_000), 2, 10)?;
-                let whose: Vec<_> = waiting
-                    .iter()
-                    .map(|due| due.key.webhook_id.as_str())
-                    .collect();
-                assert_eq!(whose, ["a", "a", "b"]);
+                let whose = |tx: &mut Tx<'_>, most, limit| -> Result<Vec<String>, StoreError> {
+                    let waiting = due(tx, Timestamp(9_000), most, limit)?;
+                    Ok(waiting.into_iter().map(|due| due.key.webhook_id).collect())
+                };
+                assert_eq!(whose(tx, (2, 10), 10)?, ["a", "b", "a"]);
+                assert_eq!(whose(tx, (9, 1), 10)?, ["a", "b"]);
+                // many slow receivers of one workspace are no way around it
+                for id in ["c", "d", "e"] {
+                    insert(tx, "w", &row(id, 1), "")?;
+                }
+                for sequence in 2_000..2_003 {
+                    let at = Timestamp(sequence);
+                    enqueue(tx, "w", (sequence, 0), WebhookEvent::PromptTagSet, "{}", at)?;
+                }
+                assert_eq!(whose(tx, (3, 6), 3)?, ["a", "b", "c"]);
+                assert_eq!(whose(tx, (3, 6), 99)?, ["a", "b", "c", "d", "e", "a", "c"]);
                 Ok(())
             })
             .await;

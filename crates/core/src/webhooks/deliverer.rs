@@ -2,9 +2,10 @@
 //!
 //! One server at a time delivers, by a lease. A server that ends without giving it back loses it after some seconds, and
 //! another one, or the same one started again, sends what was not taken: a receiver may see a delivery twice, under one id,
-//! and never misses one for that reason. How much is under way at once is bounded, in all and for each webhook.
+//! and never misses one for that reason. How much is under way at once is bounded in all, for each webhook and for
+//! each workspace: nobody's slow receivers hold up what others are told.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use lazuli_spec::Timestamp;
@@ -20,9 +21,11 @@ use crate::{Core, Error, Result};
 const LEASE: &str = "webhooks";
 const LEASE_TIME: Duration = Duration::from_secs(10);
 /// Deliveries under way at once.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = 32;
 /// Deliveries under way at once to one webhook.
 const AT_ONCE_EACH: u32 = 3;
+/// Deliveries under way at once of one workspace.
+const OF_WORKSPACE: usize = 8;
 
 /// How deliveries are made.
 #[derive(Clone, Debug)]
@@ -45,7 +48,8 @@ struct Driver {
     options: Options,
     holder: String,
     lease_until: Timestamp,
-    under_way: HashSet<DeliveryKey>,
+    /// With the workspace's name.
+    under_way: HashMap<DeliveryKey, String>,
     sends: JoinSet<DeliveryKey>,
 }
 
@@ -57,7 +61,7 @@ pub fn start(core: Core, options: Options) -> Deliverer {
         core,
         options,
         lease_until: Timestamp(0),
-        under_way: HashSet::new(),
+        under_way: HashMap::new(),
         sends: JoinSet::new(),
     };
     let task = tokio::spawn(driver.run(stopped));
@@ -117,23 +121,21 @@ impl Driver {
             return Ok(());
         }
         let now = self.core.now();
-        // those under way are due as well, and come first
+        // those under way are due as well, and may come first
         let most = (2 * AT_ONCE) as u32;
+        let each = (AT_ONCE_EACH, (2 * OF_WORKSPACE) as u32);
         let due = self
             .core
             .store()
-            .read(move |tx| Ok::<_, Error>(webhooks::due(tx, now, AT_ONCE_EACH, most)?))
+            .read(move |tx| Ok::<_, Error>(webhooks::due(tx, now, each, most)?))
             .await?;
-        let fresh: Vec<Due> = due
-            .into_iter()
-            .filter(|due| !self.under_way.contains(&due.key))
-            .take(room)
-            .collect();
+        let fresh = self.may_start(due, room);
         if fresh.is_empty() || !self.hold_lease().await? {
             return Ok(());
         }
         for due in fresh {
-            self.under_way.insert(due.key.clone());
+            self.under_way
+                .insert(due.key.clone(), due.workspace.clone());
             let (core, retries) = (self.core.clone(), self.options.retries);
             self.sends.spawn(async move {
                 let key = due.key.clone();
@@ -142,6 +144,26 @@ impl Driver {
             });
         }
         Ok(())
+    }
+
+    /// Those that are not under way, as many as there is room for, in all and in their workspaces.
+    fn may_start(&self, due: Vec<Due>, room: usize) -> Vec<Due> {
+        let mut busy: HashMap<String, usize> = HashMap::new();
+        for workspace in self.under_way.values() {
+            *busy.entry(workspace.clone()).or_default() += 1;
+        }
+        let mut fresh = Vec::new();
+        for due in due {
+            if fresh.len() == room || self.under_way.contains_key(&due.key) {
+                continue;
+            }
+            let busy = busy.entry(due.workspace.clone()).or_default();
+            if *busy < OF_WORKSPACE {
+                *busy += 1;
+                fresh.push(due);
+            }
+        }
+        fresh
     }
 
     async fn hold_lease(&mut self) -> Result<bool> {

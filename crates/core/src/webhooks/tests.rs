@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::deliverer::{self, Options};
 use super::{Answer, Failure, Outbound, Post, WebhookChange};
 use crate::testing::TestCore;
+use crate::workspaces::WorkspaceChange;
 
 /// Notes what comes and answers from a list; 200 when it is empty.
 #[derive(Default)]
@@ -41,7 +42,11 @@ impl Outbound for Receiver {
     }
 
     async fn post(&self, post: Post) -> Result<Answer, Failure> {
+        let slow = post.url.contains("slow");
         self.posts.lock().unwrap().push(post);
+        if slow {
+            std::future::pending::<()>().await;
+        }
         let answer = self.answers.lock().unwrap().pop_front();
         answer.unwrap_or_else(|| Ok(status(200)))
     }
@@ -204,6 +209,41 @@ fn what_was_not_taken_is_sent_by_the_next_server() {
         let posts = receiver.wait_for(2).await;
         assert_eq!(data(&posts[1])["name"], "tumours");
         second.stop().await;
+    });
+}
+
+#[test]
+fn receivers_that_never_answer_hold_up_no_other_workspace() {
+    each_backend(|store| async move {
+        let test = TestCore::over(store).await;
+        let receiver = Receiver::plugged_into(&test);
+        let (core, admin) = (&test.core, &test.admin);
+        let event = [WebhookEvent::RegisteredModelCreated];
+        for _ in 0..40 {
+            let change = WebhookChange {
+                url: Some("https://slow.example.com".to_owned()),
+                ..hook(&event)
+            };
+            core.create_webhook(admin, "default", change).await.unwrap();
+        }
+        core.create_workspace(admin, "other", WorkspaceChange::default())
+            .await
+            .unwrap();
+        core.create_webhook(admin, "other", hook(&event))
+            .await
+            .unwrap();
+        for name in ["a", "b", "c"] {
+            model(&test, name).await;
+        }
+        let deliverer = deliverer::start(core.clone(), options());
+        let slow = receiver.wait_for(8).await;
+        assert!(slow.iter().all(|post| post.url.contains("slow")));
+        core.create_registered_model(admin, "other", "iris", Vec::new(), None)
+            .await
+            .unwrap();
+        let posts = receiver.wait_for(9).await;
+        assert!(!posts[8].url.contains("slow"));
+        deliverer.stop().await;
     });
 }
 
