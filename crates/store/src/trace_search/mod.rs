@@ -13,7 +13,7 @@ mod order;
 
 use lazuli_spec::filters::traces::{TraceComparison, TraceOrder};
 
-use crate::sql::Statement;
+use crate::sql::{Statement, padded_chunks};
 use crate::traces::{COLUMNS, TraceRow, WIDTH, from_row};
 use crate::{Cell, Dialect, Row, StoreError, Tx, Value, as_params};
 
@@ -52,9 +52,15 @@ pub fn search(tx: &mut Tx<'_>, search: &TraceSearch) -> Result<Found, StoreError
             next: None,
         });
     }
-    let driver = narrow::narrowest(tx, search)?;
+    let few = narrow::narrowest(tx, search)?;
+    if few.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Found {
+            traces: Vec::new(),
+            next: None,
+        });
+    }
     let keys = order::keys(&search.order);
-    let (sql, values) = compose(tx.dialect(), search, driver, &keys);
+    let (sql, values) = compose(tx.dialect(), search, few.as_deref(), &keys);
     let mut rows: Vec<(TraceRow, Vec<Value>)> = tx.query(&sql, &as_params(&values), |row| {
         let place = (0..keys.columns.len())
             .map(|index| owned(row, WIDTH + index))
@@ -72,19 +78,21 @@ pub fn search(tx: &mut Tx<'_>, search: &TraceSearch) -> Result<Found, StoreError
 fn compose(
     dialect: Dialect,
     search: &TraceSearch,
-    driver: Option<usize>,
+    few: Option<&[i64]>,
     keys: &order::Keys,
 ) -> (String, Vec<Value>) {
     let mut statement = Statement::new(dialect);
     let scope = within(&search.experiments);
-    let mut from = vec!["traces t".to_owned()];
-    // by number where a comparison gives the numbers: the plus keeps the indexes of experiments out
-    let plus = if driver.is_some() { "+" } else { "" };
+    // by number where few are left: the plus keeps the indexes of experiments out
+    let plus = if few.is_some() { "+" } else { "" };
     let mut wanted = vec![format!("{plus}t.{scope}")];
-    let driving = driver.and_then(|index| search.filter.get(index));
-    if let Some(inner) = driving.and_then(|one| narrow::driving(&mut statement, one, &scope)) {
-        from.insert(0, format!("({inner}) d"));
-        wanted.push("t.trace_no = d.trace_no".to_owned());
+    if let Some(numbers) = few {
+        let mut alternatives = Vec::new();
+        for chunk in padded_chunks(numbers) {
+            let list: Vec<String> = chunk.iter().map(|number| statement.bind(*number)).collect();
+            alternatives.push(format!("t.trace_no IN ({})", list.join(", ")));
+        }
+        wanted.push(format!("({})", alternatives.join(" OR ")));
     }
     wanted.extend(conditions(&mut statement, &search.filter, &scope));
     let joins = keys.joins(&mut statement);
@@ -106,9 +114,8 @@ fn compose(
         .map(|(key, ascending)| format!("{key} {}", if *ascending { "ASC" } else { "DESC" }))
         .collect();
     let sql = format!(
-        "SELECT {COLUMNS}, {} FROM {} {joins} WHERE {} ORDER BY {} LIMIT {}",
+        "SELECT {COLUMNS}, {} FROM traces t {joins} WHERE {} ORDER BY {} LIMIT {}",
         selected.join(", "),
-        from.join(" CROSS JOIN "),
         wanted.join(" AND "),
         order.join(", "),
         i64::from(search.limit) + 1

@@ -9,29 +9,28 @@ use crate::sql::Statement;
 use crate::{StoreError, Tx, as_params};
 
 /// A comparison that this many traces fulfil, or fewer, is where the search begins.
-const FEW: i64 = 2_000;
+const FEW: usize = 2_000;
 
-/// The comparison that fewest traces fulfil, if those are few.
+/// The numbers of the traces that fulfil the comparison which fewest do, if those are few.
 pub(super) fn narrowest(
     tx: &mut Tx<'_>,
     search: &TraceSearch,
-) -> Result<Option<usize>, StoreError> {
+) -> Result<Option<Vec<i64>>, StoreError> {
     let scope = within(&search.experiments);
-    let mut best: Option<(i64, usize)> = None;
-    for (index, comparison) in search.filter.iter().enumerate() {
+    let mut best: Option<Vec<i64>> = None;
+    for comparison in &search.filter {
         let mut statement = Statement::new(tx.dialect());
         let Some(inner) = driving(&mut statement, comparison, &scope) else {
             continue;
         };
-        let most = best.map_or(FEW + 1, |(count, _)| count);
-        let sql =
-            format!("SELECT COUNT(*) FROM (SELECT trace_no FROM ({inner}) every LIMIT {most}) few");
-        let count: i64 = tx.query_one(&sql, &as_params(&statement.values), |row| row.get(0))?;
-        if count < most {
-            best = Some((count, index));
+        let most = best.as_ref().map_or(FEW + 1, Vec::len);
+        let sql = format!("SELECT trace_no FROM ({inner}) few LIMIT {most}");
+        let numbers = tx.query(&sql, &as_params(&statement.values), |row| row.get(0))?;
+        if numbers.len() < most {
+            best = Some(numbers);
         }
     }
-    Ok(best.map(|(_, index)| index))
+    Ok(best)
 }
 
 /// The numbers of the traces that fulfil a comparison, each once, where an index gives them directly.

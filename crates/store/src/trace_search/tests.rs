@@ -318,15 +318,20 @@ fn few_are_found_by_index() {
                 after: None,
             };
             let plan = with(&store, move |tx| {
-                let (sql, values) = compose(tx.dialect(), &wanted, Some(0), &order::keys(&[]));
-                match tx.dialect() {
-                    Dialect::Postgres => Ok(None),
-                    Dialect::Sqlite => {
-                        let sql = format!("EXPLAIN QUERY PLAN {sql}");
-                        tx.query(&sql, &as_params(&values), |row| row.get::<String>(3))
-                            .map(Some)
-                    }
+                if tx.dialect() == Dialect::Postgres {
+                    return Ok(None);
                 }
+                let mut statement = Statement::new(tx.dialect());
+                let scope = within(&wanted.experiments);
+                let inner = narrow::driving(&mut statement, &wanted.filter[0], &scope).unwrap();
+                let (sql, values) =
+                    compose(tx.dialect(), &wanted, Some(&[1, 2]), &order::keys(&[]));
+                let mut lines = Vec::new();
+                for (sql, values) in [(inner, statement.values), (sql, values)] {
+                    let sql = format!("EXPLAIN QUERY PLAN {sql}");
+                    lines.extend(tx.query(&sql, &as_params(&values), |row| row.get::<String>(3))?);
+                }
+                Ok(Some(lines))
             })
             .await;
             let Some(plan) = plan.map(|lines| lines.join("\n")) else {
