@@ -145,7 +145,8 @@ def test_a_project_is_run(client, environment, experiment, tmp_path):
         "    command: python train.py {rate}\n"
     )
     (tmp_path / "train.py").write_text(
-        "import sys, mlflow\nwith mlflow.start_run():\n    mlflow.log_metric('rate', float(sys.argv[1]))\n    mlflow.log_text('done', 'note.txt')\n"
+        "import sys, mlflow\nwith mlflow.start_run():\n    mlflow.log_metric('rate', float(sys.argv[1]))\n"
+        "    mlflow.log_text('done', 'note.txt')\n"
     )
     arguments = ["run", str(tmp_path), "--env-manager", "local", "-P", "rate=0.25", "--experiment-id", experiment, "--run-name", "project"]
     subprocess.run([sys.executable, "-m", "mlflow", *arguments], env=environment, check=True, timeout=180, capture_output=True)

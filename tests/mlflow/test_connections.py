@@ -1,4 +1,4 @@
-"""How the mlflow client reaches the server and what it survives: TLS, retries, restarts, logging behind one's back, forks, many processes."""
+"""How the mlflow client reaches the server and what it survives: TLS, retries, restarts, logging behind one's back, many processes."""
 
 import multiprocessing
 import signal
