@@ -14,6 +14,9 @@ use crate::invalid::Invalid;
 const LENGTH: usize = 1_000;
 /// Most bytes that a compiled pattern may need.
 const SIZE: usize = 1 << 20;
+/// Most characters that a pattern may come to when all that it counts is written out. The time that PostgreSQL needs to read one
+/// grows with the square: seconds for 2,000, and whoever may search could keep the database busy with a line.
+const WRITTEN_OUT: u64 = 300;
 /// Most repetitions that can be counted (`x{3,255}`), which is PostgreSQL's limit.
 const REPEATS: u32 = 255;
 
@@ -45,7 +48,14 @@ pub fn escape(text: &str) -> String {
 
 /// Whether both back ends can run the pattern.
 pub fn check(pattern: &str) -> Result<(), Invalid> {
-    for_postgres(pattern).map(drop)
+    for_postgres(pattern)?;
+    let hir = regex_syntax::parse(pattern)
+        .map_err(|cause| refused(pattern, last_line(&cause.to_string())))?;
+    if written_out(&hir) > WRITTEN_OUT {
+        let reason = "what it repeats comes to more than 300 characters when it is written out";
+        return Err(refused(pattern, reason));
+    }
+    Ok(())
 }
 
 fn refused(pattern: &str, reason: &str) -> Invalid {
@@ -91,6 +101,34 @@ fn write_hir(hir: &Hir, out: &mut String) -> Written {
         }
     }
     Ok(())
+}
+
+/// How many characters and classes there are in repetitions that are written out. What stands by itself is no longer than the
+/// pattern.
+fn written_out(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) | HirKind::Literal(_) => 0,
+        HirKind::Capture(capture) => written_out(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(written_out).fold(0, u64::saturating_add)
+        }
+        HirKind::Repetition(_) => whole(hir),
+    }
+}
+
+fn whole(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) => 1,
+        HirKind::Literal(literal) => literal.0.len() as u64,
+        HirKind::Capture(capture) => whole(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(whole).fold(0, u64::saturating_add)
+        }
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            whole(&repetition.sub).saturating_mul(u64::from(times))
+        }
+    }
 }
 
 fn group(hir: &Hir, out: &mut String) -> Written {
@@ -213,6 +251,19 @@ mod tests {
             assert!(!message.ends_with(": "), "{message}");
         }
         assert!(check(&"a".repeat(1_001)).is_err());
+        for costly in [
+            "(([a-z]{255}){4}){2}z",
+            "((a{0,50}){0,50}){0,3}",
+            "(a{20,}){26}",
+        ] {
+            let Err(Invalid(message)) = check(costly) else {
+                panic!("{costly} passes");
+            };
+            assert!(message.ends_with("written out"), "{message}");
+        }
+        for fair in ["^[0-9a-f]{32}(-[a-z]{1,255}){1}$", &"a".repeat(1_000)] {
+            assert_eq!(check(fair), Ok(()));
+        }
     }
 
     proptest! {
