@@ -71,7 +71,17 @@ pub(super) fn read(path: PathBuf) -> impl Stream<Item = Result<Bytes, std::io::E
         .try_flatten()
 }
 
-/// Goes through a folder, folder by folder; links are not followed, they might lead anywhere.
+/// The first link among the steps from the folder to what is below it.
+fn link_on_the_way(top: &Path, below: &str) -> Option<PathBuf> {
+    let mut path = top.to_owned();
+    below.split('/').find_map(|step| {
+        path.push(step);
+        path.is_symlink().then(|| path.clone())
+    })
+}
+
+/// Goes through a folder, folder by folder; links are not followed, they might lead anywhere: whoever can write into MLflow's
+/// folder could have files read that are only the importer's to read.
 pub(super) struct Walk {
     name: String,
     key: String,
@@ -83,14 +93,19 @@ pub(super) struct Walk {
 impl Walk {
     /// Of a root's files; none when no folder was given.
     pub(super) fn of(foreign: &Foreign, access: &Access, root: &Root) -> Option<Self> {
-        let folder = foreign.places.folder()?.join(&root.theirs);
-        Some(Self {
+        let top = foreign.places.folder()?;
+        let mut walk = Self {
             name: root.name.clone(),
             key: root.ours.clone(),
             workspace_id: access.workspace_id().to_owned(),
-            folders: vec![(folder, String::new())],
+            folders: Vec::new(),
             skipped: Vec::new(),
-        })
+        };
+        match link_on_the_way(top, &root.theirs) {
+            Some(link) => walk.skip(&link, "it is a link or no plain file"),
+            None => walk.folders.push((top.join(&root.theirs), String::new())),
+        }
+        Some(walk)
     }
 
     /// The files of the next folder.
@@ -156,5 +171,23 @@ impl Walk {
             name: path.display().to_string(),
             why: why.to_owned(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_on_the_way_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path();
+        std::fs::create_dir_all(top.join("1/run/artifacts")).unwrap();
+        std::os::unix::fs::symlink("/etc", top.join("1/away")).unwrap();
+        assert_eq!(link_on_the_way(top, "1/run/artifacts"), None);
+        assert_eq!(link_on_the_way(top, "1/not there/artifacts"), None);
+        for below in ["1/away", "1/away/ssh"] {
+            assert_eq!(link_on_the_way(top, below), Some(top.join("1/away")));
+        }
     }
 }
