@@ -1,4 +1,7 @@
 //! Assessments of traces. One that overrides another takes its place; when it is deleted, the other counts again.
+//!
+//! A job may assess any trace of its workspace, that is what evaluations do; what others have said of a trace of another run
+//! it leaves alone.
 
 use lazuli_spec::assessments::{Assessment, AssessmentUpdate};
 use lazuli_spec::{Action, ErrorCode};
@@ -6,6 +9,7 @@ use lazuli_store::traces::TraceRow;
 use lazuli_store::{Tx, assessments, traces as rows};
 
 use crate::experiments::not_found;
+use crate::runs::Writer;
 use crate::traces;
 use crate::{Caller, Core, Error, Result};
 
@@ -20,10 +24,13 @@ impl Core {
     ) -> Result<Assessment> {
         let assessment = self.completed(assessment)?;
         let access = self.access(caller, workspace, Action::TracesWrite).await?;
-        let (workspace_id, trace_id) = (access.workspace_id().to_owned(), trace_id.to_owned());
+        let (writer, trace_id) = (Writer::of(&access), trace_id.to_owned());
         access
             .log(move |tx| {
-                let trace = traces::find(tx, &workspace_id, &trace_id)?;
+                let trace = traces::find(tx, &writer.workspace_id, &trace_id)?;
+                if assessment.overrides.is_some() {
+                    writer.trace(tx, &trace)?;
+                }
                 if let Some(overridden) = &assessment.overrides
                     && !assessments::set_valid(tx, trace.trace_no, overridden, false)?
                 {
@@ -86,11 +93,12 @@ impl Core {
         update: AssessmentUpdate,
     ) -> Result<Assessment> {
         let access = self.access(caller, workspace, Action::TracesWrite).await?;
-        let (workspace_id, now) = (access.workspace_id().to_owned(), self.now().as_millis());
+        let (writer, now) = (Writer::of(&access), self.now().as_millis());
         let (trace_id, assessment_id) = (trace_id.to_owned(), assessment_id.to_owned());
         access
             .log(move |tx| {
-                let trace = existing_trace(tx, &workspace_id, &trace_id)?;
+                let trace = existing_trace(tx, &writer.workspace_id, &trace_id)?;
+                writer.trace(tx, &trace)?;
                 let before = assessments::find(tx, trace.trace_no, &assessment_id, true)?
                     .ok_or_else(|| assessment_not_found(&assessment_id, &trace_id))?;
                 let after = update.apply(before, now)?;
@@ -109,13 +117,13 @@ impl Core {
         assessment_id: &str,
     ) -> Result<()> {
         let access = self.access(caller, workspace, Action::TracesWrite).await?;
-        let workspace_id = access.workspace_id().to_owned();
+        let writer = Writer::of(&access);
         let (trace_id, assessment_id) = (trace_id.to_owned(), assessment_id.to_owned());
         access
             .write(
                 format!("{trace_id}/assessments/{assessment_id}"),
                 move |tx, change| {
-                    let trace = rows::find(tx, &workspace_id, &trace_id, true)?;
+                    let trace = rows::find(tx, &writer.workspace_id, &trace_id, true)?;
                     let found = match &trace {
                         Some(trace) => assessments::find(tx, trace.trace_no, &assessment_id, true)?,
                         None => None,
@@ -124,6 +132,7 @@ impl Core {
                         change.nothing();
                         return Ok(());
                     };
+                    writer.trace(tx, &trace)?;
                     assessments::delete(tx, trace.trace_no, &assessment_id)?;
                     if let Some(overridden) = found.overrides {
                         assessments::set_valid(tx, trace.trace_no, &overridden, true)?;

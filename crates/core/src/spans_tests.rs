@@ -200,6 +200,20 @@ fn a_job_adds_no_spans_to_another_runs_trace() {
         test.core.start_trace(&test.admin, WS, told).await.unwrap();
         let refused = log(&test, &job, vec![span(3, 2, (1, 2), &[])]).await;
         assert_eq!(refused.unwrap_err().code, ErrorCode::PermissionDenied);
+
+        // it may say what it thinks of the trace, and nothing against what others have said
+        let core = &test.core;
+        let said = core.create_assessment(&test.admin, WS, TRACE, feedback(json!("no"), None));
+        let id = said.await.unwrap().assessment_id;
+        core.create_assessment(&job, WS, TRACE, feedback(json!("yes"), None))
+            .await
+            .unwrap();
+        let over = core.create_assessment(&job, WS, TRACE, feedback(json!("yes"), Some(&id)));
+        assert_eq!(over.await.unwrap_err().code, ErrorCode::PermissionDenied);
+        let changed = core.update_assessment(&job, WS, TRACE, &id, AssessmentUpdate::default());
+        assert_eq!(changed.await.unwrap_err().code, ErrorCode::PermissionDenied);
+        let deleted = core.delete_assessment(&job, WS, TRACE, &id).await;
+        assert_eq!(deleted.unwrap_err().code, ErrorCode::PermissionDenied);
     });
 }
 
