@@ -3,7 +3,6 @@
 pub(crate) mod asset_routes;
 pub mod assets;
 pub mod audit;
-pub mod purges;
 pub mod code;
 pub mod computes;
 pub mod content;
@@ -25,6 +24,7 @@ pub mod model_views;
 pub mod models;
 pub(crate) mod openapi;
 pub mod principals;
+pub mod purges;
 pub mod roles;
 pub mod runner;
 pub(crate) mod streams;

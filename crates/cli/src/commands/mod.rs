@@ -5,7 +5,6 @@
 mod args;
 mod assets;
 pub(crate) mod audit;
-pub(crate) mod gc;
 pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod compute;
@@ -16,6 +15,7 @@ pub(crate) mod doctor;
 mod document;
 pub(crate) mod env;
 pub(crate) mod environment;
+pub(crate) mod gc;
 pub(crate) mod job;
 pub(crate) mod lineage;
 pub(crate) mod link;
