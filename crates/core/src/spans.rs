@@ -31,6 +31,8 @@ const META_SIZE: &str = "mlflow.trace.sizeStats";
 const MOST_TRACES: usize = 1_000;
 /// Most traces that spans of one request may belong to: each costs a few statements in the same transaction.
 const MOST_TRACES_LOGGED: usize = 10_000;
+/// Most bytes of spans in one answer: they are in memory while it is written, more than once.
+const MOST_BYTES: u64 = 256 << 20;
 /// How long a request waits for spans that are still on their way, and how long between two looks.
 const PATIENCE: [u64; 6] = [50, 100, 250, 500, 1_000, 1_000];
 
@@ -316,7 +318,7 @@ fn learn(info: &mut TraceInfo, summary: Summary, finalized: bool) -> Vec<KeyValu
     tags
 }
 
-/// Traces with tags, metadata, assessments and spans: four queries and one for their spans, however many there are.
+/// Traces with tags, metadata, assessments and spans: four queries and two for their spans, however many there are.
 async fn whole_traces(
     access: &Access,
     trace_ids: Vec<String>,
@@ -330,6 +332,14 @@ async fn whole_traces(
             traces::complete(tx, &mut rows)?;
             let stored = rows.iter().filter(|row| is_stored(&row.info));
             let numbers: Vec<i64> = stored.map(|row| row.trace_no).collect();
+            let bytes = spans::bytes(tx, &numbers)?;
+            if bytes > MOST_BYTES {
+                let message = format!(
+                    "the spans of these traces come to {bytes} bytes; one answer holds {MOST_BYTES} at the most"
+                );
+                return Err(Error::new(ErrorCode::PayloadTooLarge, message)
+                    .hint("ask for fewer traces at once"));
+            }
             let mut spans = spans::of_traces(tx, &numbers)?;
             let found = rows
                 .into_iter()

@@ -123,6 +123,20 @@ fn place(span: &StoredSpan) -> (bool, i64, &str) {
     (span.parent_span_id.is_some(), span.start_ns, &span.span_id)
 }
 
+/// How many bytes [`of_traces`] would read.
+pub fn bytes(tx: &mut Tx<'_>, traces: &[i64]) -> Result<u64, StoreError> {
+    let mut total = 0;
+    for chunk in padded_chunks(traces) {
+        let sql = format!(
+            "SELECT CAST(COALESCE(SUM(octet_length(content)), 0) AS BIGINT) FROM spans WHERE trace_no IN ({})",
+            placeholders(1, chunk.len())
+        );
+        let values: Vec<Param<'_>> = chunk.iter().map(ToParam::to_param).collect();
+        total += tx.query_one(&sql, &values, |row| row.get::<i64>(0))?;
+    }
+    Ok(total.unsigned_abs())
+}
+
 /// How many spans each of the traces has.
 pub fn counts(tx: &mut Tx<'_>, traces: &[i64]) -> Result<HashMap<i64, i64>, StoreError> {
     let mut found = HashMap::new();

@@ -47,6 +47,7 @@ fn spans_of_several_traces_come_in_one_query_roots_first() {
                 &[span("c", "a", 3), span("b", "a", 2), span("a", "", 9)],
             )?;
             put(tx, traces[1], &[span("a", "", 1)])?;
+            assert_eq!((bytes(tx, &traces)?, bytes(tx, &traces[2..])?), (44, 0));
             Ok((of_traces(tx, &traces)?, counts(tx, &traces)?, traces))
         })
         .await;
