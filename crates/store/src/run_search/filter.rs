@@ -51,10 +51,10 @@ pub(super) fn driving(
                 value,
             },
         ) => {
-            let table = table(comparison.kind);
-            let (key, value) = (statement.bind(key), statement.bind(value.as_str()));
+            let (table, key) = (table(comparison.kind), statement.bind(key));
+            let is_value = statement.is_by_prefix("value", value);
             Some(format!(
-                "SELECT run_no FROM {table} WHERE {experiments} AND key = {key} AND substr(value, 1, 128) = substr({value}, 1, 128) AND value = {value}"
+                "SELECT run_no FROM {table} WHERE {experiments} AND key = {key} AND {is_value}"
             ))
         }
         (

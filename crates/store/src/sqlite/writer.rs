@@ -10,7 +10,15 @@ use crate::{StoreError, Tx};
 /// Closures that share one commit at most; bounds how long the first waits for the last.
 const GROUP: usize = 256;
 
+/// Commits after which the planner's statistics are looked at again. Statistics of a nearly empty database would otherwise stand
+/// while its tables grow, and mislead searches.
+const STATISTICS: u64 = 2_048;
+
+/// Looks at all tables, and samples those whose size has changed much; milliseconds when none has.
+const OPTIMIZE: &str = "PRAGMA optimize = 0x10012";
+
 pub(crate) fn run(connection: Connection, mut queue: mpsc::Receiver<Message>) {
+    let mut commits: u64 = 0;
     while let Some(message) = queue.blocking_recv() {
         let mut group = Vec::new();
         let mut stop = None;
@@ -28,6 +36,10 @@ pub(crate) fn run(connection: Connection, mut queue: mpsc::Receiver<Message>) {
         }
         if !group.is_empty() {
             commit_group(&connection, group);
+            commits += 1;
+            if commits.is_multiple_of(STATISTICS) {
+                refresh_statistics(&connection);
+            }
         }
         if let Some(done) = stop {
             close(connection);
@@ -39,13 +51,19 @@ pub(crate) fn run(connection: Connection, mut queue: mpsc::Receiver<Message>) {
 }
 
 fn close(connection: Connection) {
+    refresh_statistics(&connection);
     // Folds the log into the main file, so that a plain copy of a stopped server's database is whole.
-    if let Err(error) =
-        connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);")
-    {
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
         tracing::warn!(%error, "could not checkpoint the database while closing it");
     }
     drop(connection);
+}
+
+fn refresh_statistics(connection: &Connection) {
+    // without them searches are slower, no more
+    if let Err(error) = connection.execute_batch(OPTIMIZE) {
+        tracing::warn!(%error, "could not refresh the planner's statistics");
+    }
 }
 
 fn commit_group(connection: &Connection, mut group: Vec<Box<dyn Work>>) {
