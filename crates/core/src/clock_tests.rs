@@ -14,7 +14,7 @@ use crate::testing::TestCore;
 use crate::{Caller, RequestContext};
 
 const WS: &str = "default";
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 impl TestCore {
     async fn clocked_run(&self) -> String {

@@ -6,8 +6,8 @@
 
 pub mod access;
 pub mod artifacts;
-mod asset_creation;
 pub mod assessments;
+mod asset_creation;
 pub mod assets;
 pub mod audit;
 pub mod authentication;
@@ -42,17 +42,17 @@ mod run_rows;
 pub mod run_search;
 pub mod runs;
 pub mod scheduler;
-pub mod sealing;
 pub mod scorers;
+pub mod sealing;
+pub mod spans;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod spans;
 pub mod tokens;
 pub mod traces;
 mod tracking_pages;
+pub mod uploads;
 pub mod users;
 pub mod webhooks;
-pub mod uploads;
 pub mod workspaces;
 mod writer;
 

@@ -96,9 +96,8 @@ mod tests {
 
     #[test]
     fn floats_are_pythons() {
-        let floats = serde_json::json!([
-            0.1, 1e-4, 1e-5, 1.5e-7, 5.0, 1e15, 1e16, -2.5e300, 1234.75
-        ]);
+        let floats =
+            serde_json::json!([0.1, 1e-4, 1e-5, 1.5e-7, 5.0, 1e15, 1e16, -2.5e300, 1234.75]);
         let expected =
             "[0.1, 0.0001, 1e-05, 1.5e-07, 5.0, 1000000000000000.0, 1e+16, -2.5e+300, 1234.75]";
         assert_eq!(text(&floats), expected);

@@ -196,10 +196,10 @@ impl Store {
         let writers = match &options.backend {
             Backend::Sqlite { path } => {
                 start_sqlite(path, readers, schema, read_queue, write_queue)?
-            },
+            }
             Backend::Postgres { url } => {
                 start_postgres(url, readers, schema, read_queue, write_queue)?
-            },
+            }
         };
         let backend = options.backend.clone();
         Ok(Store {

@@ -26,8 +26,8 @@ pub mod server_info;
 pub mod spans;
 pub mod traces;
 pub mod uploads;
-pub mod views;
 pub mod users;
+pub mod views;
 pub mod webhooks;
 pub mod workspaces;
 

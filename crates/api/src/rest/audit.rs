@@ -1,8 +1,8 @@
 //! `/api/v1/audit`.
 
 use axum::extract::State;
-use lazuli_spec::audit::AuditRecord;
 use lazuli_spec::Action;
+use lazuli_spec::audit::AuditRecord;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::routes;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use lazuli_core::Error;
 use lazuli_core::models::{ModelChange, ModelSummary, NewModel};
+use lazuli_spec::Page;
 use lazuli_spec::models::ModelVersion;
 use lazuli_spec::runs::KeyValue;
-use lazuli_spec::Page;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -96,7 +96,10 @@ async fn what_a_killed_process_left_is_invisible_and_swept() {
         1
     );
     assert_eq!(blobs.sweep_unfinished(Timestamp(0)).await.unwrap(), 0);
-    assert_eq!(blobs.sweep_unfinished(Timestamp(i64::MAX)).await.unwrap(), 1);
+    assert_eq!(
+        blobs.sweep_unfinished(Timestamp(i64::MAX)).await.unwrap(),
+        1
+    );
     assert_eq!(files(home.path()).len(), 1);
 }
 

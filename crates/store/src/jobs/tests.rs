@@ -316,7 +316,8 @@ fn nodes_and_leases() {
                 computes::update(tx, "ws", &compute)?;
                 assert_eq!(computes::find(tx, "ws", "local")?.as_ref(), Some(&compute));
                 assert_eq!(
-                    computes::list(tx, "ws", &ListSearch::first(9))?.len() + computes::all(tx)?.len(),
+                    computes::list(tx, "ws", &ListSearch::first(9))?.len()
+                        + computes::all(tx)?.len(),
                     2
                 );
                 let mut node = NodeRow {
