@@ -170,6 +170,11 @@ fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
+/// Most tags of a trace that come from what describes its sender, and their bytes: every trace of a request gets them, so that
+/// a small request could come to very much.
+const RESOURCE_TAGS: usize = 128;
+const RESOURCE_BYTES: usize = 16 << 10;
+
 /// What describes the sender, without what its own SDK says and without names that are MLflow's.
 fn resource_tags(resource: &ResourceSpans) -> Vec<KeyValue> {
     let foreign = |key: &str| !key.starts_with("telemetry.sdk.") && !key.starts_with("mlflow.");
@@ -185,6 +190,13 @@ fn resource_tags(resource: &ResourceSpans) -> Vec<KeyValue> {
             };
             KeyValue::new(&attribute.key, value)
         })
+        .scan(RESOURCE_BYTES, |left, tag| {
+            let fits = left.checked_sub(tag.key.len() + tag.value.len());
+            *left = fits.unwrap_or(*left);
+            Some(fits.map(|_| tag))
+        })
+        .flatten()
+        .take(RESOURCE_TAGS)
         .collect()
 }
 

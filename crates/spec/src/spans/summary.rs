@@ -80,27 +80,38 @@ fn tags(spans: &[Received], root: Option<&Received>) -> Vec<KeyValue> {
         .iter()
         .map(|span| &span.resource)
         .find(|tags| !tags.is_empty());
-    let mut tags: Vec<KeyValue> = Vec::new();
+    let mut tags = Tags::default();
     for tag in described.into_iter().flat_map(|tags| tags.iter().cloned()) {
-        put(&mut tags, tag);
+        tags.put(tag);
     }
     for (key, _) in root.into_iter().flat_map(|root| root.attributes.iter()) {
         let value = root.and_then(|root| root.attributes.as_text(key));
         if let (Some(name), Some(value)) = (key.strip_prefix(TAG_PREFIX), value) {
-            put(&mut tags, KeyValue::new(name, value));
+            tags.put(KeyValue::new(name, value));
         }
     }
-    tags
+    tags.all
 }
 
-fn put(tags: &mut Vec<KeyValue>, tag: KeyValue) {
-    if tag.key.contains('\0') || tag.value.contains('\0') {
-        return;
-    }
-    let Ok(tag) = clean_tag(tag) else { return };
-    match tags.iter_mut().find(|known| known.key == tag.key) {
-        Some(known) => known.value = tag.value,
-        None => tags.push(tag),
+/// Tags in the order in which they came, with their places: a sender may send very many.
+#[derive(Default)]
+struct Tags {
+    all: Vec<KeyValue>,
+    places: HashMap<String, usize>,
+}
+
+impl Tags {
+    fn put(&mut self, tag: KeyValue) {
+        if tag.key.contains('\0') || tag.value.contains('\0') {
+            return;
+        }
+        let Ok(tag) = clean_tag(tag) else { return };
+        if let Some(place) = self.places.get(&tag.key) {
+            self.all[*place].value = tag.value;
+        } else if self.all.len() < PAIRS {
+            self.places.insert(tag.key.clone(), self.all.len());
+            self.all.push(tag);
+        }
     }
 }
 

@@ -33,10 +33,25 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     create_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = open(path, flags)?;
-    connection
-        .execute_batch(WRITER_PRAGMAS)
-        .map_err(|e| located(path, e))?;
+    become_writer(&connection).map_err(|e| located(path, e))?;
     Ok(connection)
+}
+
+/// The change to write-ahead logging needs the file for itself, and does not wait for another that opens it at the same moment:
+/// SQLite answers busy at once, lest the two wait for each other.
+fn become_writer(connection: &Connection) -> rusqlite::Result<()> {
+    let mut tries = 0;
+    loop {
+        match connection.execute_batch(WRITER_PRAGMAS) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && tries < 200 =>
+            {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Opens the database for a reader; it must exist.
