@@ -1,12 +1,14 @@
 //! What the spans of a batch tell about one trace.
 
+use std::collections::HashMap;
+
 use super::attributes::{CONVERSATION, INPUTS, OUTPUTS, SESSION, TAG_PREFIX, USER};
 use super::preview::preview;
 use super::{Received, storable};
 use crate::invalid::Invalid;
 use crate::otlp::StatusCode;
 use crate::runs::KeyValue;
-use crate::traces::{META_SHOWN, TAG_NAME, TraceState, clean_tag};
+use crate::traces::{META_SHOWN, PAIRS, TAG_NAME, TraceState, clean_tag};
 
 /// What a trace learns from some of its spans.
 #[derive(Clone, Debug, PartialEq)]
