@@ -172,7 +172,7 @@ fn storable(text: &str) -> String {
 
 /// Most tags of a trace that come from what describes its sender, and their bytes: every trace of a request gets them, so that
 /// a small request could come to very much.
-const RESOURCE_TAGS: usize = 128;
+const RESOURCE_TAGS: usize = 64;
 const RESOURCE_BYTES: usize = 16 << 10;
 
 /// What describes the sender, without what its own SDK says and without names that are MLflow's.

@@ -376,3 +376,18 @@ proptest! {
         let _ = shown(&content);
     }
 }
+
+#[test]
+fn what_a_sender_says_of_itself_is_bounded() {
+    let long = "x".repeat(RESOURCE_BYTES);
+    let mut resource = vec![text("long", &long)];
+    resource.extend((0..20_000).map(|n| int(&format!("k{n}"), n)));
+    let root = (0..20_000)
+        .map(|n| text(&format!("mlflow.traceTag.t{n}"), "v"))
+        .collect();
+    let spans = receive(resource, vec![span(2, None, root)]);
+    assert_eq!(spans[0].resource.len(), RESOURCE_TAGS);
+    let (_, tags) = summary::summary(&spans).unwrap().split_tags();
+    assert_eq!(tags.len(), crate::traces::PAIRS);
+    assert_eq!(tags[0], KeyValue::new("k0", "0"));
+}
