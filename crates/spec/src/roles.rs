@@ -75,6 +75,8 @@ pub fn built_in() -> Vec<RoleDefinition> {
                 "Lazuli.Identity/*/write",
                 "Lazuli.Identity/*/delete",
                 "Lazuli.Server/backup/action",
+                "Lazuli.Server/import/action",
+                "Lazuli.Server/export/action",
             ],
         ),
         role(
