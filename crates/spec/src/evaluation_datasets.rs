@@ -1,6 +1,6 @@
 //! Evaluation data sets: inputs with what is expected of them, collected over time and used to judge an application.
 //!
-//! A record is known by its inputs: the same inputs sent again change the record that is there ([`EvaluationRecord::merge`]).
+//! A record is known by its inputs: the same inputs sent again change the record that is there (`EvaluationRecord::merge`).
 //! The data set keeps the names and types of the fields it has seen, and a digest that changes with its content.
 
 use serde_json::{Map, Value, json};
