@@ -129,7 +129,10 @@ def leave_no_client_state():
             mlflow.end_run()
         mlflow.set_tracking_uri(None)
         mlflow.set_registry_uri(None)
-        os.environ.pop("MLFLOW_REGISTRY_URI", None)  # set by the client for its children, and not taken back
+        # set by the client for its children, or remembered of the server that was, and not taken back
+        os.environ.pop("MLFLOW_REGISTRY_URI", None)
+        os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
+        mlflow.tracking.fluent._active_experiment_id = None
 
 
 @pytest.fixture

@@ -35,8 +35,8 @@ def test_an_experiment_is_chosen_by_name_id_and_environment(client, monkeypatch)
     monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
     with mlflow.start_run() as run:
         assert run.info.experiment_id == other
-    client.rename_experiment(other, "renamed")
-    assert client.get_experiment(other).name == "renamed"
+    client.rename_experiment(other, f"{other}-renamed")
+    assert client.get_experiment(other).name == f"{other}-renamed"
     assert mlflow.get_experiment_by_name("another") is None
 
 
