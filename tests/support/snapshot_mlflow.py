@@ -159,6 +159,13 @@ def scorers(client, ids):
     )
 
 
+def issues(client):
+    store = client._tracking_client.store
+    if not hasattr(store, "search_issues"):
+        return []
+    return [issue.to_dictionary() for issue in pages(store.search_issues, include_trace_count=True)]
+
+
 def main():
     mlflow.set_tracking_uri(sys.argv[1])
     mlflow.set_registry_uri(sys.argv[1])
@@ -181,6 +188,7 @@ def main():
         "traces": sorted(traces(client, active), key=lambda trace: trace["info"][0]),
         "evaluation datasets": evaluation(client, active),
         "scorers": scorers(client, active),
+        "issues": issues(client),
         "registered models": {model.name: registered(client, model) for model in [*models, *prompts]},
     }
     if any("champion" in model["aliases"] for model in everything["registered models"].values()):

@@ -84,7 +84,7 @@ fn what_it_refers_to_must_be_there() {
         issue.experiment_id = ExperimentId(99);
         let refused = core.create_issue(me, WS, issue).await.unwrap_err();
         assert_eq!(
-            (refused.code, refused.message.as_str()),
+            (refused.code, &*refused.message),
             (ErrorCode::NotFound, "No Experiment with id=99 exists")
         );
         let mut issue = new("a");

@@ -95,7 +95,9 @@ async fn search(call: Call) -> Answer {
         .await?;
     let found = page.items.into_iter();
     let issues = found.map(|one| shown(one.issue, one.traces)).collect();
-    Ok(Json(paged("issues", issues, page.next_page_token)))
+    // here the last page has a token too: an empty one
+    let token = page.next_page_token.unwrap_or_default();
+    Ok(Json(paged("issues", issues, Some(token))))
 }
 
 fn status(fields: &Message) -> MlflowResult<Option<IssueStatus>> {
