@@ -197,7 +197,6 @@ def evaluation(client, experiment):
         store = client._tracking_client.store
         store.register_scorer(experiment, "polite", '{"name": "polite", "is_session_level_scorer": false}')
         store.register_scorer(experiment, "polite", '{"name": "polite", "is_session_level_scorer": false, "v": 2}')
-
     if hasattr(client._tracking_client.store, "create_issue"):
         issues(client, experiment)
 

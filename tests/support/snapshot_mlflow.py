@@ -188,9 +188,11 @@ def main():
         "traces": sorted(traces(client, active), key=lambda trace: trace["info"][0]),
         "evaluation datasets": evaluation(client, active),
         "scorers": scorers(client, active),
-        "issues": issues(client),
         "registered models": {model.name: registered(client, model) for model in [*models, *prompts]},
     }
+    # the snapshots of old stores were taken before there were issues
+    if found := issues(client):
+        everything["issues"] = found
     if any("champion" in model["aliases"] for model in everything["registered models"].values()):
         everything["predicted"] = mlflow.pyfunc.load_model("models:/iris@champion").predict([1, 2, 3])
         everything["source files"] = downloaded("models:/iris/2")

@@ -1,9 +1,13 @@
 //! Issues over a whole core, on every back end that is at hand.
 
+use std::sync::Arc;
+
 use lazuli_spec::issues::{IssueStatus, Severity};
 use lazuli_store::testing::each_backend;
 
 use super::*;
+use crate::caller::JobIdentity;
+use crate::runs::CreateRun;
 use crate::testing::TestCore;
 
 const WS: &str = "default";
@@ -116,5 +120,36 @@ fn a_reader_changes_nothing() {
         let (stranger, _) = t.user("stranger", None).await;
         let hidden = t.core.get_issue(&stranger, WS, id).await;
         assert_eq!(hidden.unwrap_err().code, ErrorCode::NotFound);
+    });
+}
+
+#[test]
+fn a_job_speaks_for_its_own_runs() {
+    each_backend(|store| async move {
+        let t = TestCore::over(store).await;
+        let (core, me) = (&t.core, &t.admin);
+        let make = || core.create_run(me, WS, CreateRun::default());
+        let own = make().await.unwrap().info.run_id;
+        let other = make().await.unwrap().info.run_id;
+        let access = core.access(me, WS, Action::TracesWrite).await.unwrap();
+        let mut job = me.clone();
+        job.job = Some(Arc::new(JobIdentity {
+            workspace_id: access.workspace_id().to_owned(),
+            job: own.clone(),
+        }));
+        for (run, may_make, may_change) in [
+            (Some(own), true, true),
+            (Some(other), false, false),
+            (None, true, false),
+        ] {
+            let mut issue = new("a");
+            issue.source_run_id = run;
+            let made = core.create_issue(&job, WS, issue.clone()).await;
+            assert_eq!(made.is_ok(), may_make, "{made:?}");
+            let found = core.create_issue(me, WS, issue).await.unwrap().issue_id;
+            let update = IssueUpdate::default();
+            let changed = core.update_issue(&job, WS, &found, update).await;
+            assert_eq!(changed.is_ok(), may_change, "{changed:?}");
+        }
     });
 }

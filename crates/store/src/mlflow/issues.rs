@@ -90,7 +90,7 @@ pub(super) fn exports() -> Vec<Pipe> {
             ]
         },
         name: 0,
-        convert: exported,
+        convert: |_, row| Ok(exported(row)),
         columns: "id, experiment, name, description, status, severity, causes, categories, run, maker, made, changed",
         writes: vec![
             "INSERT INTO issues (issue_id, experiment_id, name, description, status, severity, root_causes, categories, source_run_id,
@@ -103,14 +103,14 @@ pub(super) fn exports() -> Vec<Pipe> {
     }]
 }
 
-fn exported(_: &Context, row: &Fields) -> Converted {
+fn exported(row: &Fields) -> Vec<Value> {
     let severity = Severity::at_rank(row.int(5));
     let list = |index: usize| match serde_json::from_str::<Json>(&row.text(index)) {
         Ok(Json::Array(items)) if items.is_empty() => Value::Null(Text),
         Ok(list) => python_json::text(&list).into(),
         Err(_) => row.same(index),
     };
-    Ok(vec![
+    vec![
         row.same(0),
         row.same(1),
         row.same(2),
@@ -123,5 +123,5 @@ fn exported(_: &Context, row: &Fields) -> Converted {
         row.same(9),
         row.millis(10),
         row.millis(11),
-    ])
+    ]
 }
