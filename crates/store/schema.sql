@@ -249,6 +249,29 @@ CREATE TABLE imports (
 
 CREATE INDEX imports_by_workspace ON imports (workspace_id, started_at);
 
+CREATE TABLE issues (
+    issue_id TEXT NOT NULL PRIMARY KEY,
+    workspace_id TEXT NOT NULL,
+    experiment_no BIGINT NOT NULL REFERENCES experiments (experiment_no) ON DELETE CASCADE,
+    experiment_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    description TEXT NOT NULL,
+    status TEXT NOT NULL,
+    severity BIGINT NOT NULL,
+    root_causes TEXT NOT NULL,
+    categories TEXT NOT NULL,
+    source_run_id TEXT REFERENCES runs (run_id) ON DELETE SET NULL,
+    created_by TEXT,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE INDEX issues_by_experiment ON issues (experiment_no, severity, created_at, issue_id);
+
+CREATE INDEX issues_by_run ON issues (source_run_id);
+
+CREATE INDEX issues_in_order ON issues (workspace_id, severity, created_at, issue_id);
+
 CREATE TABLE job_inputs (
     workspace_id TEXT NOT NULL,
     job TEXT NOT NULL,

@@ -197,6 +197,16 @@ def evaluation(client, experiment):
         store = client._tracking_client.store
         store.register_scorer(experiment, "polite", '{"name": "polite", "is_session_level_scorer": false}')
         store.register_scorer(experiment, "polite", '{"name": "polite", "is_session_level_scorer": false, "v": 2}')
+    if hasattr(client._tracking_client.store, "create_issue"):
+        issues(client, experiment)
+
+
+def issues(client, experiment):
+    from mlflow.entities.issue import IssueSeverity
+
+    store = client._tracking_client.store
+    store.create_issue(experiment, "slow", "answers take a minute", severity=IssueSeverity.HIGH, root_causes=["no cache", "z\u00f6\u00f6"])
+    store.create_issue(experiment, "odd", "an answer in French", categories=["language"], created_by="ann")
 
 
 main()

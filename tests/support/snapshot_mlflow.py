@@ -159,6 +159,13 @@ def scorers(client, ids):
     )
 
 
+def issues(client):
+    store = client._tracking_client.store
+    if not hasattr(store, "search_issues"):
+        return []
+    return [issue.to_dictionary() for issue in pages(store.search_issues, include_trace_count=True)]
+
+
 def main():
     mlflow.set_tracking_uri(sys.argv[1])
     mlflow.set_registry_uri(sys.argv[1])
@@ -183,6 +190,9 @@ def main():
         "scorers": scorers(client, active),
         "registered models": {model.name: registered(client, model) for model in [*models, *prompts]},
     }
+    # the snapshots of old stores were taken before there were issues
+    if found := issues(client):
+        everything["issues"] = found
     if any("champion" in model["aliases"] for model in everything["registered models"].values()):
         everything["predicted"] = mlflow.pyfunc.load_model("models:/iris@champion").predict([1, 2, 3])
         everything["source files"] = downloaded("models:/iris/2")

@@ -3,6 +3,7 @@
 
 use lazuli_spec::ErrorCode;
 use lazuli_spec::experiments::Lifecycle;
+use lazuli_spec::issues::Issue;
 use lazuli_spec::logged_models::LoggedModel;
 use lazuli_spec::runs::TAG_PARENT_RUN;
 use lazuli_spec::traces::META_SOURCE_RUN;
@@ -86,6 +87,15 @@ impl Writer {
         match traces::metadata(tx, trace.trace_no, META_SOURCE_RUN)? {
             Some(run_id) => self.unlocked(tx, &run_id).map(drop),
             None => Ok(()),
+        }
+    }
+
+    /// Says whether this writer may change an issue: a job may when one of its runs found it.
+    pub(crate) fn issue(&self, tx: &mut Tx<'_>, issue: &Issue) -> Result<()> {
+        match (&self.job, &issue.text.source_run_id) {
+            (None, _) => Ok(()),
+            (Some(_), Some(run_id)) => self.unlocked(tx, run_id).map(drop),
+            (Some(job), None) => Err(foreign(job, &issue.issue_id)),
         }
     }
 

@@ -22,6 +22,7 @@ pub mod experiments;
 pub mod expressions;
 pub mod filters;
 pub mod invalid;
+pub mod issues;
 pub mod jobs;
 pub mod limits;
 pub mod lists;

@@ -27,6 +27,7 @@ pub mod events;
 pub mod experiments;
 pub mod imports;
 pub mod jobs;
+pub mod issues;
 mod json;
 pub mod lineage;
 pub mod lists;

@@ -69,13 +69,10 @@ pub const ABSENT: &[Absent] = &[
         ],
     },
     Absent {
-        group: "Issues",
-        why: "issues belong to the review pages of MLflow's own UI",
-        instead: "log feedback on the traces (`mlflow.log_feedback`) and search for it, or use your issue tracker",
-        paths: &[
-            ("3.0/mlflow/issues", &[POST]),
-            ("3.0/mlflow/issues/{*rest}", &[GET, POST, PATCH]),
-        ],
+        group: "Search for issues by models",
+        why: "it is a job inside MLflow's server that reads traces with models, with the server's keys",
+        instead: "look for issues in a job of your own, and keep what it finds: `3.0/mlflow/issues`",
+        paths: &[("3.0/mlflow/issues/invoke", &[POST])],
     },
     Absent {
         group: "Label schemas",

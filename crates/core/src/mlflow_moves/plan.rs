@@ -115,6 +115,7 @@ impl Foreign {
                 | "registered models"
                 | "traces"
                 | "evaluation datasets"
+                | "issues"
         ) {
             return Ok(());
         }

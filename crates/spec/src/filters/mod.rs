@@ -5,6 +5,7 @@
 //! is data: the store turns it into SQL with bound parameters, never by pasting text.
 
 mod grammar;
+pub mod issues;
 mod lexer;
 pub mod pattern;
 pub mod trace_metrics;

@@ -58,6 +58,12 @@ pub fn clashes(
             "SELECT t.dataset_id, w.name FROM evaluation_datasets t JOIN workspaces w ON w.id = t.workspace_id WHERE t.dataset_id",
             &texts(&rows),
         ),
+        "issues" => taken(
+            tx,
+            "issue",
+            "SELECT t.issue_id, w.name FROM issues t JOIN workspaces w ON w.id = t.workspace_id WHERE t.issue_id",
+            &texts(&rows),
+        ),
         "traces" => {
             let sql =
                 "SELECT t.trace_id, w.name FROM traces t JOIN workspaces w ON w.id = t.workspace_id
@@ -243,6 +249,7 @@ const HANDLED: &[&str] = &[
     "scorers",
     "scorer_versions",
     "online_scoring_configs",
+    "issues",
     // counted together from traces, or work in progress of MLflow's own server
     "trace_metrics",
     "span_metrics",

@@ -13,6 +13,7 @@ mod datasets;
 mod evaluation;
 mod experiments;
 mod fields;
+mod issues;
 mod logged_models;
 mod metrics;
 mod model_versions;
@@ -49,6 +50,7 @@ pub fn imports(schema: &Schema) -> Vec<Pipe> {
         traces::imports(schema),
         spans::imports(schema),
         evaluation::imports(schema),
+        issues::imports(schema),
     ]
     .into_iter()
     .flatten()
@@ -69,6 +71,7 @@ pub fn exports() -> Vec<Pipe> {
         traces::exports(),
         spans::exports(),
         evaluation::exports(),
+        issues::exports(),
     ]
     .into_iter()
     .flatten()

@@ -82,6 +82,7 @@ const WANTED: &[(&str, &[&str])] = &[
     ("spans", &["model_name"]),
     ("assessments", &["is_numeric_value", "assessment_metadata"]),
     ("entity_associations", &["association_id"]),
+    ("issues", &["categories"]),
 ];
 
 impl Schema {

@@ -27,6 +27,9 @@ CREATE TABLE registered_model_tags (key VARCHAR(250), value VARCHAR(5000), name 
 CREATE TABLE model_versions (name VARCHAR(256), version INTEGER, creation_time BIGINT, last_updated_time BIGINT, description VARCHAR(5000),
     user_id VARCHAR(256), current_stage VARCHAR(20), source VARCHAR(500), run_id VARCHAR(32), status VARCHAR(20), run_link VARCHAR(500),
     storage_location VARCHAR(500), PRIMARY KEY (name, version));
+CREATE TABLE issues (issue_id VARCHAR(36) PRIMARY KEY, experiment_id INTEGER, name VARCHAR(250), description TEXT, status VARCHAR(50),
+    severity VARCHAR(50), root_causes TEXT, source_run_id VARCHAR(32), categories TEXT, created_timestamp BIGINT,
+    last_updated_timestamp BIGINT, created_by VARCHAR(255));
 ";
 
 const ROWS: &str = "
@@ -43,6 +46,9 @@ INSERT INTO registered_models VALUES ('iris', 1, 2, NULL), ('hello', 1, 2, NULL)
 INSERT INTO registered_model_tags VALUES ('mlflow.prompt.is_prompt', 'true', 'hello');
 INSERT INTO model_versions VALUES ('iris', 1, 1, 2, 'd', NULL, 'Production', 'runs:/r1/model', 'r1', 'READY', '', NULL),
     ('iris', 2, 1, 2, NULL, NULL, 'Deleted_Internal', 'REDACTED', NULL, 'READY', NULL, NULL);
+INSERT INTO issues VALUES ('iss-1', 0, 'slow', 'd', 'resolved', 'high', '[\"a\", \"\\u00e9\"]', 'r1', NULL, 5, 6, 'ann'),
+    ('iss-2', 7, 'odd', 'd', 'pending', NULL, NULL, 'none', '[\"c\"]', 7, 8, NULL),
+    ('iss-3', 0, 'bad', 'd', 'open', NULL, NULL, NULL, NULL, 9, 9, NULL);
 ";
 
 /// Pages this small make every pipe go on from its place.
@@ -127,7 +133,8 @@ fn a_database_comes_and_goes() {
             for pipe in imports(&schema).iter().chain(&imports(&schema)) {
                 skipped = [skipped, pump(pipe, &source, "default", &store).await].concat();
             }
-            assert_eq!(skipped.len(), 2, "{skipped:?}");
+            assert_eq!(skipped.len(), 4, "{skipped:?}");
+            assert!(skipped[1].name == "iss-3" && skipped[1].why.contains("'status'"));
             assert_eq!(
                 (skipped[0].name.as_str(), skipped[0].why.as_str()),
                 ("r3", "`LOST` is no status of a run")
@@ -162,6 +169,17 @@ fn a_database_comes_and_goes() {
                 .await
                 .unwrap();
             assert_eq!(latest, (0.25, false));
+            let issue = |tx: &mut Tx<'_>| {
+                let sql = "SELECT name, severity, root_causes, source_run_id, last_updated_timestamp FROM issues WHERE issue_id = 'iss-1'";
+                tx.query_one(sql, params![], |row| {
+                    let texts: [String; 4] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+                    Ok((texts, row.get::<i64>(4)?))
+                })
+            };
+            assert_eq!(
+                target.read(issue).await.unwrap(),
+                source.read(issue).await.unwrap()
+            );
             for store in [store, source, target] {
                 store.close().await;
             }
@@ -182,6 +200,7 @@ fn there(noun: &str) -> bool {
         "registered models",
         "registered model tags",
         "model versions",
+        "issues",
     ]
     .contains(&noun)
 }
@@ -244,6 +263,14 @@ fn come(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         .version;
     assert_eq!(version.location, "mlflow-artifacts:/0/r1/artifacts/model");
     assert_eq!(version.source, "runs:/r1/model");
+    let issue = crate::issues::find(tx, "w", "iss-1", false)?.unwrap().text;
+    assert_eq!(issue.root_causes, ["a", "é"]);
+    assert_eq!(issue.source_run_id.as_deref(), Some("r1"));
+    let issue = crate::issues::find(tx, "w", "iss-2", false)?.unwrap().text;
+    assert_eq!(
+        (issue.source_run_id, issue.categories),
+        (None, vec!["c".to_owned()])
+    );
     let model = crate::models::find(tx, "w", "iris")?.unwrap().model_no;
     assert_eq!(crate::model_versions::next_number(tx, model)?, 3);
     Ok(())

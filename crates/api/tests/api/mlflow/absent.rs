@@ -10,8 +10,8 @@ fn what_is_absent_is_told_with_what_to_do_instead() {
         for (method, path, words) in [
             (
                 Method::POST,
-                "/api/3.0/mlflow/issues",
-                "mlflow.log_feedback",
+                "/api/3.0/mlflow/issues/invoke",
+                "in a job of your own",
             ),
             (
                 Method::GET,
