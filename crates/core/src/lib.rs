@@ -26,6 +26,7 @@ pub mod evaluation_records;
 pub mod events;
 pub mod executor;
 pub mod experiments;
+pub mod gateway;
 pub mod jobs;
 pub mod lineage;
 pub mod links;

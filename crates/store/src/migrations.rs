@@ -40,6 +40,7 @@ pub(crate) const ALL: &[Migration] = migrations![
     "0010_webhooks",
     "0011_evaluation",
     "0012_imports",
+    "0014_gateway",
 ];
 
 /// A migration that a database has.
