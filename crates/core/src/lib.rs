@@ -27,6 +27,7 @@ pub mod events;
 pub mod executor;
 pub mod experiments;
 pub mod issues;
+pub mod gateway;
 pub mod jobs;
 pub mod lineage;
 pub mod links;

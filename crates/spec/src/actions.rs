@@ -68,6 +68,11 @@ actions! {
     WebhooksRead = "Microsoft.MachineLearningServices/workspaces/webhooks/read";
     WebhooksWrite = "Microsoft.MachineLearningServices/workspaces/webhooks/write";
     WebhooksDelete = "Microsoft.MachineLearningServices/workspaces/webhooks/delete";
+    GatewayRead = "Microsoft.MachineLearningServices/workspaces/gateway/read";
+    GatewayWrite = "Microsoft.MachineLearningServices/workspaces/gateway/write";
+    GatewayDelete = "Microsoft.MachineLearningServices/workspaces/gateway/delete";
+    GatewaySecretsWrite = "Lazuli.Gateway/secrets/write";
+    GatewaySecretsDelete = "Lazuli.Gateway/secrets/delete";
     EndpointsRead = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/read";
     EndpointsWrite = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/write";
     EndpointsDelete = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/delete";

@@ -21,6 +21,7 @@ pub mod evaluation_records;
 pub mod experiments;
 pub mod expressions;
 pub mod filters;
+pub mod gateway;
 pub mod invalid;
 pub mod issues;
 pub mod jobs;

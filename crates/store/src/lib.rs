@@ -25,6 +25,7 @@ pub mod evaluation_datasets;
 pub mod evaluation_records;
 pub mod events;
 pub mod experiments;
+pub mod gateway;
 pub mod imports;
 pub mod jobs;
 pub mod issues;

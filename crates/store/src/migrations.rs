@@ -41,6 +41,7 @@ pub(crate) const ALL: &[Migration] = migrations![
     "0011_evaluation",
     "0012_imports",
     "0013_issues",
+    "0014_gateway",
 ];
 
 /// A migration that a database has.

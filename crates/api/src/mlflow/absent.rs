@@ -90,14 +90,26 @@ pub const ABSENT: &[Absent] = &[
         paths: &[("3.0/mlflow/review-queues/{*rest}", &[GET, POST])],
     },
     Absent {
-        group: "Gateway administration",
-        why: "this server keeps no keys of model providers and passes no calls on to them",
+        group: "Budgets, guardrails and lists of providers",
+        why: "this server keeps the settings of an AI gateway and passes no calls on to model providers, so there is nothing to limit, to guard or to offer",
         instead: "name models by their provider (`openai:/gpt-4.1-mini`) with the key in the caller's environment; your own models are served by `lazuli online-endpoint`",
-        paths: &[("3.0/mlflow/gateway/{*rest}", &[GET, POST, PATCH, DELETE])],
+        paths: &[
+            (
+                "3.0/mlflow/gateway/budgets/{*rest}",
+                &[GET, POST, PATCH, DELETE],
+            ),
+            (
+                "3.0/mlflow/gateway/guardrails/{*rest}",
+                &[GET, POST, PATCH, DELETE],
+            ),
+            ("3.0/mlflow/gateway/supported-providers", &[GET]),
+            ("3.0/mlflow/gateway/supported-models", &[GET]),
+            ("3.0/mlflow/gateway/provider-config", &[GET]),
+        ],
     },
     Absent {
         group: "Gateway",
-        why: "this server keeps no keys of model providers and passes no calls on to them",
+        why: "this server keeps the settings of an AI gateway and passes no calls on to model providers",
         instead: "call the provider, or an open gateway such as LiteLLM; your own models are served by `lazuli online-endpoint`",
         paths: &[
             ("/gateway/{*rest}", &[GET, POST]),

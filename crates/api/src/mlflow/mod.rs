@@ -12,6 +12,7 @@ pub mod errors;
 pub mod evaluation_datasets;
 pub mod experiments;
 pub mod issues;
+pub mod gateway;
 pub mod json;
 pub mod logged_models;
 pub mod metric_history;
@@ -61,6 +62,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     evaluation_datasets::add_routes(routes);
     scorers::add_routes(routes);
     issues::add_routes(routes);
+    gateway::add_routes(routes);
     absent::add_routes(routes);
     webhooks::add_routes(routes);
     users::add_routes(routes);

@@ -15,13 +15,13 @@ fn what_is_absent_is_told_with_what_to_do_instead() {
             ),
             (
                 Method::GET,
-                "/api/3.0/mlflow/gateway/endpoints/list",
-                "keys of model providers",
+                "/api/3.0/mlflow/gateway/budgets/list",
+                "passes no calls on to model providers",
             ),
             (
                 Method::POST,
                 "/gateway/openai/v1/chat/completions",
-                "keys of model providers",
+                "passes no calls on to model providers",
             ),
             (
                 Method::POST,
