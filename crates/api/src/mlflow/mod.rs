@@ -11,6 +11,7 @@ pub mod downloads;
 pub mod errors;
 pub mod evaluation_datasets;
 pub mod experiments;
+mod graphql;
 pub mod json;
 pub mod logged_models;
 pub mod metric_history;
@@ -59,6 +60,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     spans::add_routes(routes);
     evaluation_datasets::add_routes(routes);
     scorers::add_routes(routes);
+    graphql::add_routes(routes);
     absent::add_routes(routes);
     webhooks::add_routes(routes);
     users::add_routes(routes);
