@@ -286,8 +286,8 @@ fn dedented(raw: &str) -> String {
         };
         line.get(from..).unwrap_or_default().to_owned()
     };
-    let first = lines.iter().position(|line| !blank(&line));
-    let last = lines.iter().rposition(|line| !blank(&line));
+    let first = lines.iter().position(|line| !blank(line));
+    let last = lines.iter().rposition(|line| !blank(line));
     let (Some(first), Some(last)) = (first, last) else {
         return String::new();
     };

@@ -180,9 +180,10 @@ impl Parser {
         let name = self.name()?;
         self.expect(':')?;
         let of = self.deeper(Self::type_ref)?;
-        let default = match self.took('=') {
-            true => Some(self.deeper(|parser| parser.value(true))?),
-            false => None,
+        let default = if self.took('=') {
+            Some(self.deeper(|parser| parser.value(true))?)
+        } else {
+            None
         };
         self.directives(true)?;
         Ok(Variable { name, of, default })
@@ -196,9 +197,10 @@ impl Parser {
         } else {
             TypeRef::Named(self.name()?)
         };
-        Ok(match self.took('!') {
-            true => TypeRef::NonNull(Box::new(found)),
-            false => found,
+        Ok(if self.took('!') {
+            TypeRef::NonNull(Box::new(found))
+        } else {
+            found
         })
     }
 
@@ -233,9 +235,10 @@ impl Parser {
 
     fn field(&mut self) -> Parsed<Field> {
         let first = self.name()?;
-        let (alias, name) = match self.took(':') {
-            true => (Some(first), self.name()?),
-            false => (None, first),
+        let (alias, name) = if self.took(':') {
+            (Some(first), self.name()?)
+        } else {
+            (None, first)
         };
         Ok(Field {
             alias,

@@ -1,5 +1,8 @@
 //! What is read, refused, chosen and written, without a core behind it.
 
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -25,11 +28,15 @@ fn plan(text: &str, variables: &Value) -> Vec<Picked> {
     prepared(&document, None, &given).unwrap().1
 }
 
+fn soon() -> Instant {
+    Instant::now() + Duration::from_mins(1)
+}
+
 /// What is written of the first field when the core answers this.
 fn written(text: &str, answer: Value) -> Value {
     let plan = plan(text, &Value::Null);
     let mut out = String::new();
-    write::write_answer(&mut out, &plan[0], &Answer::from(answer)).unwrap();
+    write::write_answer(&mut out, &plan[0], &Answer::from(answer), soon()).unwrap();
     serde_json::from_str(&out).unwrap()
 }
 
@@ -182,7 +189,8 @@ fn too_much_is_refused_before_anything_is_looked_up() {
 fn fragments_in_long_chains_and_doublings_take_no_time() {
     let mut text = String::from("{...F0}");
     for n in 0..1_000 {
-        text += &format!(" fragment F{n} on Query{{...F{0} ...F{0}}}", n + 1);
+        let next = n + 1;
+        write!(text, " fragment F{n} on Query{{...F{next} ...F{next}}}").unwrap();
     }
     text += " fragment F1000 on Query{__typename}";
     assert_eq!(plan(&text, &Value::Null).len(), 1);
@@ -295,6 +303,14 @@ fn what_is_absent_is_written_by_its_default() {
 }
 
 #[test]
+fn writing_ends_when_the_time_is_over() {
+    let plan = plan("{mlflowGetRun(input:{}){run{info{runId}}}}", &Value::Null);
+    let answer = Answer::from(json!({}));
+    let told = write::write_answer(&mut String::new(), &plan[0], &answer, Instant::now());
+    assert!(told.unwrap_err().contains("took too long"));
+}
+
+#[test]
 fn equal_fields_are_one_and_keep_their_place() {
     let text = "{t:test{...F output} t:test{b:output ...F}} fragment F on Test{__typename output}";
     let plan = plan(text, &Value::Null);
@@ -403,7 +419,7 @@ fn run_through(text: &str, variables: &Map<String, Value>) {
             json!({ "run": { "info": 5 }, "runs": [null, {}, 3], "output": [1] }),
         ] {
             let mut out = String::new();
-            write::write_answer(&mut out, picked, &Answer::from(value)).unwrap();
+            write::write_answer(&mut out, picked, &Answer::from(value), soon()).unwrap();
             let read: Result<Value, _> = serde_json::from_str(&out);
             assert!(read.is_ok(), "{out}");
         }

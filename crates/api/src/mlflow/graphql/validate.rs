@@ -1,7 +1,7 @@
 //! Whether a document fits the schema, told in the words of MLflow's server. Executing one that was found valid fails only
 //! for what is asked, not for how.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::document::{
     Directive, Document, Field, Kind, Level, Literal, Operation, Selection, TypeRef,
@@ -28,9 +28,10 @@ pub(super) fn check(document: &Document) -> Result<(), Vec<String>> {
             }
         }
     }
-    match errors.0.is_empty() {
-        true => Ok(()),
-        false => Err(errors.0),
+    if errors.0.is_empty() {
+        Ok(())
+    } else {
+        Err(errors.0)
     }
 }
 
@@ -90,29 +91,40 @@ fn misplaced(directive: &str, place: &str) -> String {
     format!("Unknown directive '@{directive}'.")
 }
 
-/// A fragment that spreads itself, directly or by others: one that is left when all that lead nowhere are taken away, and
-/// all that nothing leads to.
+/// A fragment that spreads itself, directly or by others. Those that lead to nothing more are taken away until none is
+/// left, or only such as lead to each other for ever.
 fn circle(document: &Document) -> Option<&str> {
-    let mut left: Vec<(&str, HashSet<&str>)> = Vec::new();
+    let mut targets: HashMap<&str, HashSet<&str>> = HashMap::new();
+    let mut leading_to: HashMap<&str, Vec<&str>> = HashMap::new();
     for fragment in &document.fragments {
         let mut spread = HashSet::new();
         spreads(&fragment.selections, &mut spread);
-        left.push((&fragment.name, spread));
+        spread.retain(|name| document.fragment(name).is_some());
+        for name in &spread {
+            leading_to.entry(name).or_default().push(&fragment.name);
+        }
+        targets.insert(&fragment.name, spread);
     }
-    loop {
-        let before = left.len();
-        let names: HashSet<&str> = left.iter().map(|(name, _)| *name).collect();
-        left.retain(|(_, spread)| spread.iter().any(|name| names.contains(name)));
-        let led_to: HashSet<&str> = left
-            .iter()
-            .flat_map(|(_, spread)| spread)
-            .copied()
-            .collect();
-        left.retain(|(name, _)| led_to.contains(name));
-        if left.len() == before {
-            return left.first().map(|(name, _)| *name);
+    let ends = targets.iter().filter(|(_, spread)| spread.is_empty());
+    let mut ends: Vec<&str> = ends.map(|(name, _)| *name).collect();
+    while let Some(end) = ends.pop() {
+        targets.remove(end);
+        for name in leading_to.remove(end).unwrap_or_default() {
+            if let Some(spread) = targets.get_mut(name)
+                && spread.remove(end)
+                && spread.is_empty()
+            {
+                ends.push(name);
+            }
         }
     }
+    let mut names = document.fragments.iter().map(|one| one.name.as_str());
+    let mut at = names.find(|name| targets.contains_key(name))?;
+    let mut seen = HashSet::new();
+    while seen.insert(at) {
+        at = targets.get(at)?.iter().min()?;
+    }
+    Some(at)
 }
 
 fn spreads<'d>(selections: &'d [Selection], found: &mut HashSet<&'d str>) {
@@ -333,9 +345,10 @@ impl<'d, 'e> Check<'d, 'e> {
     fn value(&mut self, (of, list): (Of, bool), value: &'d Literal) {
         match (of, value) {
             (_, Literal::Variable(name)) => {
-                let expected = match list {
-                    true => format!("[{}]", of.name()),
-                    false => of.name().to_owned(),
+                let expected = if list {
+                    format!("[{}]", of.name())
+                } else {
+                    of.name().to_owned()
                 };
                 self.variable(name, &expected);
             }

@@ -1,6 +1,8 @@
 //! Writes what was chosen of an answer, as JSON. What is absent is written as protobuf's default: an empty text or list, zero,
 //! the first word, an object of all these.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
 use super::plan::Picked;
@@ -10,11 +12,12 @@ use super::schema::{ObjectType, Of, Source, TYPE_NAME};
 /// The longest answer, in bytes.
 const MOST: usize = 256 << 20;
 
-/// Writes the answer of a root field.
+/// Writes the answer of a root field; to write goes on no longer than this moment.
 pub(super) fn write_answer(
     out: &mut String,
     picked: &Picked,
     answer: &Answer,
+    until: Instant,
 ) -> Result<(), String> {
     let Of::Object(object) = picked.field.of else {
         out.push_str("null");
@@ -23,6 +26,7 @@ pub(super) fn write_answer(
     let mut writer = Writer {
         out,
         beside: &answer.beside,
+        until,
     };
     let mut open = '{';
     for field in &picked.below {
@@ -47,6 +51,7 @@ pub(super) fn write_text(out: &mut String, text: &str) {
 struct Writer<'w> {
     out: &'w mut String,
     beside: &'w Beside,
+    until: Instant,
 }
 
 impl Writer<'_> {
@@ -72,6 +77,9 @@ impl Writer<'_> {
                 "the answer is longer than {} MiB: ask for less",
                 MOST >> 20
             ));
+        }
+        if Instant::now() >= self.until {
+            return Err("the query took too long: ask for less".to_owned());
         }
         let mut open = '{';
         for field in picked {
