@@ -145,12 +145,6 @@ pub const ABSENT: &[Absent] = &[
         ],
     },
     Absent {
-        group: "GraphQL",
-        why: "only the pages of MLflow's own UI call it",
-        instead: "the same is found under `/api/2.0/mlflow/`",
-        paths: &[("/graphql", &[GET, POST])],
-    },
-    Absent {
         group: "Deletion of workspaces",
         why: "a workspace stays, with the audit of what happened in it",
         instead: "delete what is in it and take the roles in it away: who has no role in a workspace does not see it",

@@ -46,6 +46,11 @@ pub(crate) fn add_routes(routes: &mut Routes) {
 }
 
 async fn list_of_run(call: Call) -> MlflowResult<Response> {
+    Ok(Json(listed(&call).await?).into_response())
+}
+
+/// What lies in a folder of a run's artifacts.
+pub(super) async fn listed(call: &Call) -> MlflowResult<Value> {
     let path = call.fields.text("path")?;
     let run_id = call.fields.run_id()?;
     let (root, entries) = call
@@ -56,7 +61,7 @@ async fn list_of_run(call: Call) -> MlflowResult<Response> {
     if let (false, Some(fields)) = (entries.is_empty(), answer.as_object_mut()) {
         fields.insert("files".to_owned(), shown(&entries));
     }
-    Ok(Json(answer).into_response())
+    Ok(answer)
 }
 
 async fn list(call: Call) -> MlflowResult<Response> {

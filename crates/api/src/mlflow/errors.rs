@@ -20,6 +20,19 @@ impl MlflowError {
     pub fn message(&self) -> &str {
         &self.0.message
     }
+
+    /// The same for an answer that tells errors beside data: its cause goes to the log.
+    pub(super) fn told(self) -> String {
+        rest::errors::log(&self.0);
+        with_hint(self.0)
+    }
+}
+
+fn with_hint(error: Error) -> String {
+    match error.hint {
+        Some(hint) => format!("{} ({hint})", error.message),
+        None => error.message.into_owned(),
+    }
 }
 
 /// What a handler of this dialect returns.
@@ -85,10 +98,7 @@ impl IntoResponse for MlflowError {
     fn into_response(self) -> Response {
         rest::errors::log(&self.0);
         let (status, code) = mlflow_code(self.0.code);
-        let message = match self.0.hint {
-            Some(hint) => format!("{} ({hint})", self.0.message),
-            None => self.0.message.into_owned(),
-        };
+        let message = with_hint(self.0);
         (
             status,
             Json(json!({ "error_code": code, "message": message })),

@@ -4,10 +4,10 @@ use axum::http::Method;
 use axum::response::{IntoResponse, Json, Response};
 use lazuli_core::experiments::{NewExperiment, SearchRequest};
 use lazuli_spec::Action;
-use lazuli_spec::experiments::{ExperimentId, Lifecycle, View};
+use lazuli_spec::experiments::{Experiment, ExperimentId, Lifecycle, View};
 use lazuli_spec::limits;
 use lazuli_spec::runs::KeyValue;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::errors::MlflowResult;
 use super::json::{Message, invalid};
@@ -76,11 +76,17 @@ fn checked_location(location: &str) -> MlflowResult<String> {
     Ok(location.to_owned())
 }
 
-async fn get(call: Call) -> MlflowResult<Response> {
-    let found = call
+/// The experiment that is asked for.
+pub(super) async fn found(call: &Call) -> MlflowResult<Experiment> {
+    let id = id(&call.fields)?;
+    Ok(call
         .core
-        .get_experiment(&call.caller, &call.workspace, id(&call.fields)?)
-        .await?;
+        .get_experiment(&call.caller, &call.workspace, id)
+        .await?)
+}
+
+async fn get(call: Call) -> MlflowResult<Response> {
+    let found = found(&call).await?;
     Ok(Json(json!({ "experiment": ExperimentView::from(&found) })).into_response())
 }
 
@@ -214,6 +220,12 @@ pub(super) fn search_request(
 }
 
 async fn search_datasets(call: Call) -> MlflowResult<Response> {
+    let summaries = dataset_summaries(&call).await?;
+    Ok(page_of("dataset_summaries", &summaries, None))
+}
+
+/// The data sets that runs of some experiments read.
+pub(super) async fn dataset_summaries(call: &Call) -> MlflowResult<Vec<Value>> {
     const MOST: usize = 20;
     let ids = call.fields.texts("experiment_ids")?;
     if ids.is_empty() {
@@ -245,5 +257,5 @@ async fn search_datasets(call: Call) -> MlflowResult<Response> {
             shown
         })
         .collect();
-    Ok(page_of("dataset_summaries", &summaries, None))
+    Ok(summaries)
 }

@@ -102,6 +102,11 @@ fn wrong_type(field: &str, value: &Value) -> MlflowError {
 }
 
 impl Message {
+    /// A message of these fields.
+    pub const fn new(fields: Map<String, Value>) -> Self {
+        Self(fields)
+    }
+
     /// From a JSON text; an empty one has no fields.
     pub fn from_json(bytes: &[u8]) -> MlflowResult<Self> {
         if bytes.iter().all(u8::is_ascii_whitespace) {

@@ -159,6 +159,12 @@ async fn get_history_bulk(call: Call) -> MlflowResult<Response> {
 }
 
 async fn get_history_bulk_interval(call: Call) -> MlflowResult<Response> {
+    let (key, curves) = bulk_interval(&call).await?;
+    Ok(page_of("metrics", &with_runs(&key, &curves), None))
+}
+
+/// The histories that are asked for, thinned out, and their key.
+pub(super) async fn bulk_interval(call: &Call) -> MlflowResult<(String, Vec<Curve>)> {
     const MOST: i64 = 2_500;
     let run_ids = call.fields.query_texts("run_ids")?;
     if run_ids.is_empty() {
@@ -196,7 +202,7 @@ async fn get_history_bulk_interval(call: Call) -> MlflowResult<Response> {
         .core
         .metric_curves(&call.caller, &call.workspace, run_ids, key, most, steps)
         .await?;
-    Ok(page_of("metrics", &with_runs(key, &curves), None))
+    Ok((key.to_owned(), curves))
 }
 
 /// Runs in one request for histories.

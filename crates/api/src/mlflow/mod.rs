@@ -11,8 +11,9 @@ pub mod downloads;
 pub mod errors;
 pub mod evaluation_datasets;
 pub mod experiments;
-pub mod issues;
 pub mod gateway;
+mod graphql;
+pub mod issues;
 pub mod json;
 pub mod logged_models;
 pub mod metric_history;
@@ -63,6 +64,7 @@ pub(crate) fn add_routes(routes: &mut Routes) {
     scorers::add_routes(routes);
     issues::add_routes(routes);
     gateway::add_routes(routes);
+    graphql::add_routes(routes);
     absent::add_routes(routes);
     webhooks::add_routes(routes);
     users::add_routes(routes);

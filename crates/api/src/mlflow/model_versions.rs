@@ -91,17 +91,18 @@ async fn get(call: Call) -> Answer {
 }
 
 async fn search(call: Call) -> Answer {
+    Ok(Json(searched(&call).await?))
+}
+
+/// The page of versions that is asked for.
+pub(super) async fn searched(call: &Call) -> MlflowResult<Value> {
     let wanted = search_request(&call.fields, 10_000)?;
     let page = call
         .core
         .search_model_versions(&call.caller, &call.workspace, wanted)
         .await?;
     let versions: Vec<Value> = page.items.into_iter().map(shown).collect();
-    Ok(Json(paged(
-        "model_versions",
-        versions,
-        page.next_page_token,
-    )))
+    Ok(paged("model_versions", versions, page.next_page_token))
 }
 
 async fn download_uri(call: Call) -> Answer {

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Json, Response};
 use lazuli_core::runs::{CreateRun, RunUpdate};
 use lazuli_spec::experiments::{ExperimentId, Lifecycle};
 use lazuli_spec::limits;
-use lazuli_spec::runs::{Dataset, DatasetInput, ModelOutput, RunStatus};
-use lazuli_spec::{Action, Timestamp};
+use lazuli_spec::runs::{Dataset, DatasetInput, ModelOutput, Run, RunStatus};
+use lazuli_spec::{Action, Page, Timestamp};
 use serde_json::{Value, json};
 
 use super::errors::MlflowResult;
@@ -53,11 +53,14 @@ async fn create(call: Call) -> MlflowResult<Response> {
     Ok(Json(json!({ "run": RunView::from(&run) })).into_response())
 }
 
+/// The run that is asked for.
+pub(super) async fn found(call: &Call) -> MlflowResult<Run> {
+    let id = call.fields.run_id()?;
+    Ok(call.core.get_run(&call.caller, &call.workspace, id).await?)
+}
+
 async fn get(call: Call) -> MlflowResult<Response> {
-    let run = call
-        .core
-        .get_run(&call.caller, &call.workspace, call.fields.run_id()?)
-        .await?;
+    let run = found(&call).await?;
     Ok(Json(json!({ "run": RunView::from(&run) })).into_response())
 }
 
@@ -101,7 +104,8 @@ async fn move_to(call: Call, stage: Lifecycle) -> MlflowResult<Json<Empty>> {
     Ok(Json(Empty {}))
 }
 
-async fn search(call: Call) -> MlflowResult<Response> {
+/// The page of runs that is asked for.
+pub(super) async fn searched(call: &Call) -> MlflowResult<Page<Run>> {
     let limit = limits::page_size(call.fields.int("max_results")?.unwrap_or(1_000))?;
     let ids = call.fields.texts("experiment_ids")?;
     let ids = ids
@@ -109,10 +113,14 @@ async fn search(call: Call) -> MlflowResult<Response> {
         .map(|id| ExperimentId::parse(id))
         .collect::<Result<_, _>>()?;
     let request = search_request(&call.fields, "run_view_type", limit)?;
-    let page = call
+    Ok(call
         .core
         .search_runs(&call.caller, &call.workspace, ids, request)
-        .await?;
+        .await?)
+}
+
+async fn search(call: Call) -> MlflowResult<Response> {
+    let page = searched(&call).await?;
     let runs: Vec<_> = page.items.iter().map(RunView::from).collect();
     Ok(page_of("runs", &runs, page.next_page_token.as_deref()))
 }

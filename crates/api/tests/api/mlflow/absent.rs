@@ -28,7 +28,6 @@ fn what_is_absent_is_told_with_what_to_do_instead() {
                 "/ajax-api/3.0/mlflow/scorer/invoke",
                 "mlflow.genai.evaluate",
             ),
-            (Method::GET, "/graphql", "/api/2.0/mlflow/"),
             (Method::POST, "/ajax-api/3.0/jobs/", "lazuli job create"),
         ] {
             let body = json!({}).to_string().into_bytes();
